@@ -1,0 +1,5 @@
+"""Run the command line with `python -m mask_cli`."""
+
+from mask_cli.cli import main
+
+main()

@@ -1,0 +1,108 @@
+"""Show that there is a phone number without showing the phone number."""
+
+from __future__ import annotations
+
+import re
+
+HIDDEN = "•" * 7
+"""Always seven, so that the length of a number is not shown either."""
+
+_LEAST_HIDDEN = 4
+
+# ITU E.164: zones 1 and 7 have one digit, these have two, all others three.
+_TWO_DIGIT_CODES = frozenset(
+    [
+        "20",
+        "27",
+        "30",
+        "31",
+        "32",
+        "33",
+        "34",
+        "36",
+        "39",
+        "40",
+        "41",
+        "43",
+        "44",
+        "45",
+        "46",
+        "47",
+        "48",
+        "49",
+        "51",
+        "52",
+        "53",
+        "54",
+        "55",
+        "56",
+        "57",
+        "58",
+        "60",
+        "61",
+        "62",
+        "63",
+        "64",
+        "65",
+        "66",
+        "81",
+        "82",
+        "84",
+        "86",
+        "90",
+        "91",
+        "92",
+        "93",
+        "94",
+        "95",
+        "98",
+    ]
+)
+
+# Digits as people write a number, with what they put between them. Seven is where a
+# subscriber number begins.
+_NUMBER_LIKE = re.compile(r"\+?\d(?:[\s().\-/\u2010-\u2015\u00a0]{0,3}\d){6,}")
+
+_LONGEST_SHOWN = 40
+
+
+def redacted_number(digits: str) -> str:
+    """Return `+1•••••••7777` for the digits of an E.164 number, with or without its plus.
+
+    Short numbers show fewer last digits: at least four stay hidden.
+    """
+    digits = digits.removeprefix("+")
+    code = digits[: _country_code_length(digits)]
+    shown = min(4, max(0, len(digits) - len(code) - _LEAST_HIDDEN))
+    return f"+{code}{HIDDEN}{digits[len(digits) - shown :]}"
+
+
+def redacted_text(text: str) -> str:
+    """Return the text with everything in it that could be a phone number hidden."""
+    return _NUMBER_LIKE.sub(HIDDEN, text)
+
+
+def redacted_value(value: object) -> str:
+    """Return a bad value for an error message: quoted, short, without its digits' meaning.
+
+    Of seven digits or more only the last two are shown, so that a row can be recognised.
+    """
+    text = "".join(c if c.isprintable() else "?" for c in str(value)[: _LONGEST_SHOWN * 2])
+    digits = [i for i, c in enumerate(text) if c.isdigit()]
+    if len(digits) >= 7:  # noqa: PLR2004 (see _NUMBER_LIKE)
+        hidden = set(digits[:-2])
+        text = "".join("•" if i in hidden else c for i, c in enumerate(text))
+    if len(text) > _LONGEST_SHOWN or len(str(value)) > _LONGEST_SHOWN * 2:
+        text = text[:_LONGEST_SHOWN] + "…"
+    return f"'{text}'"
+
+
+def holds_number(text: str) -> bool:
+    """Tell whether the text holds what could be a phone number: seven digits, however spaced."""
+    return _NUMBER_LIKE.search(text) is not None
+
+
+def _country_code_length(digits: str) -> int:
+    if digits[:1] in ("1", "7"):
+        return 1
+    return 2 if digits[:2] in _TWO_DIGIT_CODES else 3

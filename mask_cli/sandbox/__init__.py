@@ -1,0 +1,1 @@
+"""Emulated providers on loopback."""
