@@ -26,6 +26,7 @@ class ExitCode(IntEnum):
     DENIED = 77, "credentials or role not accepted"
     CONFIGURATION = 78, "settings or credentials file wrong"
     INTERRUPTED = 130, "stopped by Ctrl-C"
+    OUTPUT_CLOSED = 141, "whoever read stdout stopped reading"
     TERMINATED = 143, "stopped by SIGTERM"
 
     meaning: str

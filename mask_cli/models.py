@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -130,7 +128,6 @@ class RemoteItem:
     """
 
     order: str
-    target: str
     mapping_id: int | None = None
     revision: int | None = None
     digest: str | None = None
@@ -157,13 +154,13 @@ def remote_expiry(mapping: Mapping, now: int) -> int:
     return min(mapping.expires_at, now + REMOTE_LIFE)
 
 
-def remote_state(mapping: Mapping, item: RemoteItem | None, now: int) -> Remote:
-    """Tell how a mapping stands at a target, from the base alone."""
-    if item is None:
-        return Remote.ABSENT if mapping.expires_at <= now else Remote.PENDING
-    if not needs_push(mapping, item, now):
-        return Remote.ABSENT if mapping.expires_at <= now else Remote.LIVE
-    return Remote.FAILED if item.refused else Remote.PENDING
+def remote_state(mapping: Mapping | None, item: RemoteItem | None, now: int) -> Remote:
+    """Tell how an order stands at a target, from the base alone; None is a forgotten mapping."""
+    if needs_push(mapping, item, now):
+        return Remote.FAILED if item and item.refused else Remote.PENDING
+    if mapping is None or mapping.expires_at <= now:
+        return Remote.ABSENT
+    return Remote.LIVE
 
 
 def needs_push(mapping: Mapping | None, item: RemoteItem | None, now: int) -> bool:
@@ -184,6 +181,9 @@ def needs_push(mapping: Mapping | None, item: RemoteItem | None, now: int) -> bo
 
 def keyed_digest(key: bytes, text: str) -> str:
     """Hash a value with the database's own key, so that stored hashes cannot be guessed back."""
+    import hashlib
+    import hmac
+
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 

@@ -15,9 +15,15 @@ _TWO_DIGIT_CODES = frozenset(
     " 65 66 81 82 84 86 90 91 92 93 94 95 98".split()
 )
 
-# Digits as people write a number, with what they put between them. Seven is where a
-# subscriber number begins.
-_NUMBER_LIKE = re.compile(r"\+?\d(?:[\s().\-/\u2010-\u2015\u00a0]{0,3}\d){6,}")
+_BETWEEN = r"[\s().\-/\u2010-\u2015\u00a0]{0,3}"
+"""What people put between the digits of a number."""
+
+# Seven is where a subscriber number begins. Dates are no numbers.
+_NUMBER_LIKE = re.compile(
+    rf"(?<!\d)(?:19|20)\d\d-[01]\d-[0-3]\d(?!\d)|(?P<number>\+?\d(?:{_BETWEEN}\d){{6,}})"
+)
+# Order numbers end at ten digits; what is longer, or has a plus, can only be a phone number.
+_SURELY_NUMBER = re.compile(rf"\+\d(?:{_BETWEEN}\d){{6,}}|(?<!\d)\d{{11,15}}(?!\d)")
 
 _LONGEST_SHOWN = 40
 
@@ -34,8 +40,13 @@ def redacted_number(digits: str) -> str:
 
 
 def redacted_text(text: str) -> str:
-    """Return the text with everything in it that could be a phone number hidden."""
-    return _NUMBER_LIKE.sub(HIDDEN, text)
+    """Return somebody else's text with everything in it that could be a phone number hidden."""
+    return _NUMBER_LIKE.sub(lambda m: HIDDEN if m["number"] else m[0], text)
+
+
+def redacted_message(text: str) -> str:
+    """Return our own text, order numbers and all, with what must be a phone number hidden."""
+    return _SURELY_NUMBER.sub(HIDDEN, text)
 
 
 def redacted_value(value: object) -> str:
@@ -55,7 +66,7 @@ def redacted_value(value: object) -> str:
 
 def holds_number(text: str) -> bool:
     """Tell whether the text holds what could be a phone number: seven digits, however spaced."""
-    return _NUMBER_LIKE.search(text) is not None
+    return any(match["number"] for match in _NUMBER_LIKE.finditer(text))
 
 
 def _country_code_length(digits: str) -> int:

@@ -30,6 +30,11 @@ def parse_duration(text: str) -> int:
     return seconds
 
 
+def parse_grace(text: str) -> int:
+    """Return the seconds of a duration that may also be nothing: `0`, `0s`."""
+    return 0 if _duration_seconds(text.strip()) == 0 else parse_duration(text)
+
+
 def _duration_seconds(text: str) -> int | None:
     # Longer than any sensible duration, and int() is slow on very long digit strings.
     if not text or len(text) > 20:  # noqa: PLR2004
