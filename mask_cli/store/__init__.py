@@ -1,0 +1,1 @@
+"""Where mappings are kept: a contract, and SQLite behind it."""

@@ -1,0 +1,206 @@
+"""The contract of a store; `tests/contract/test_store.py` holds every store to it.
+
+Terms: a *mapping* is the truth of an order here; a *remote item* is the base, what we know of
+the order at one *target*. Everything inside one `writing()` happens whole or not at all, and
+nobody else writes meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from mask_cli.models import Mapping, PhoneNumber, RemoteItem, State, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which mappings to list; None means any."""
+
+    state: State | None = None
+    courier: PhoneNumber | None = None
+    client: PhoneNumber | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """Who did what, when, to which order; `detail` holds no phone number."""
+
+    at: int
+    actor: str
+    action: str
+    order: str | None = None
+    detail: str | None = None
+
+
+class IncomingRow(NamedTuple):
+    """A row of an import, checked; a plain tuple, as there may be millions.
+
+    Numbers are E.164. `expires_at` is absolute when `moves_expiry`; else it counts for new
+    mappings only, so that the same file again changes nothing. `line` is where it stood.
+    """
+
+    order: str
+    line: int
+    courier: str
+    client: str
+    virtual_number: str | None
+    note: str | None
+    expires_at: int
+    moves_expiry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCounts:
+    """What an import did, in mappings."""
+
+    added: int
+    updated: int
+    unchanged: int
+    skipped: int
+
+
+class Staging(Protocol):
+    """Rows on their way in, kept apart until `apply`; nobody else waits for them."""
+
+    def add(self, rows: Sequence[IncomingRow]) -> None:
+        """Take rows in."""
+        ...
+
+    def take_duplicates(self) -> list[IncomingRow]:
+        """Leave out, and return, the rows whose order number came before."""
+        ...
+
+    def conflicts(self, now: int) -> list[IncomingRow]:
+        """Return the rows that differ from an active mapping here. Inside `writing()`."""
+        ...
+
+    def apply(self, now: int, *, replace: bool) -> ImportCounts:
+        """Store what is staged; conflicting rows overwrite (`replace`) or are skipped.
+
+        Inside `writing()`.
+        """
+        ...
+
+
+class Store(Protocol):
+    """Mappings, the base, and the audit.
+
+    Raises TryLater (75) when the database stays busy and StorageError (74) for all else.
+    """
+
+    def close(self) -> None:
+        """Let go of the database."""
+        ...
+
+    def writing(self, *, keep: bool = True) -> AbstractContextManager[Store]:
+        """Open the one transaction in which reading and writing belong together.
+
+        With `keep` False it is undone at its end: a dry run that still checks everything.
+        """
+        ...
+
+    def get(self, order: str) -> Mapping | None:
+        """Return the mapping of an order, active or expired."""
+        ...
+
+    def put(self, mapping: Mapping) -> Mapping:
+        """Store a mapping; return it with its new revision (and mapping id when it had none)."""
+        ...
+
+    def forget(self, order: str) -> bool:
+        """Remove a mapping; False when there was none. The base is not touched."""
+        ...
+
+    def listed(
+        self, selection: Selection, target: Target | None, now: int
+    ) -> Iterator[tuple[Mapping, RemoteItem | None]]:
+        """Yield mappings in order of their number, each with its base; never all at once."""
+        ...
+
+    def free_order(self, start: str) -> str | None:
+        """Return the first order number not in use from `start` on, around the end; None if full.
+
+        It has as many digits as `start`.
+        """
+        ...
+
+    def used_orders(self) -> int:
+        """Count the order numbers in use, expired ones too."""
+        ...
+
+    def active_orders(self, beginning: str, now: int, limit: int) -> list[str]:
+        """Return active order numbers that begin so, for completion."""
+        ...
+
+    def forget_expired(self, before: int, limit: int) -> int:
+        """Remove up to `limit` mappings that expired at or before a moment; return how many."""
+        ...
+
+    def count_expired(self, before: int) -> int:
+        """Count the mappings that expired at or before a moment."""
+        ...
+
+    def item(self, order: str, target: Target) -> RemoteItem | None:
+        """Return the base of an order at a target."""
+        ...
+
+    def put_item(self, item: RemoteItem, target: Target) -> None:
+        """Store the base of an order at a target."""
+        ...
+
+    def drop_item(self, order: str, target: Target) -> None:
+        """Forget the base: nothing of ours is there any more."""
+        ...
+
+    def drop_gone_items(self, target: Target, now: int) -> int:
+        """Forget base rows whose item has expired there and whose mapping is gone here."""
+        ...
+
+    def pending(
+        self, target: Target, now: int, *, deletions_only: bool = False
+    ) -> Iterator[tuple[str, Mapping | None, RemoteItem | None]]:
+        """Yield what has to be sent to a target: order, mapping, base; one query.
+
+        Deletions are orders that are gone or expired here and not yet there.
+        """
+        ...
+
+    def items_elsewhere(self, target: Target | None, now: int) -> int:
+        """Count unexpired items at other targets than this one."""
+        ...
+
+    def known_application(self, endpoint: str, account: str, name: str) -> str | None:
+        """Return the id an application name was last resolved to."""
+        ...
+
+    def remember_application(
+        self, endpoint: str, account: str, name: str, application_id: str | None
+    ) -> None:
+        """Keep the id of an application name; None forgets it."""
+        ...
+
+    def digest_key(self) -> bytes:
+        """Return the key of this database for hashes of numbers."""
+        ...
+
+    def staging(self) -> AbstractContextManager[Staging]:
+        """Open a place for an import."""
+        ...
+
+    def add_audit(self, row: AuditRow) -> None:
+        """Write an audit row."""
+        ...
+
+    def audit(self, order: str | None, limit: int | None) -> Iterator[AuditRow]:
+        """Yield audit rows, newest first."""
+        ...
+
+    def prune_audit(self, before: int) -> int:
+        """Remove audit rows older than a moment; return how many."""
+        ...

@@ -1,0 +1,132 @@
+"""The tables, and how an older database becomes a current one.
+
+Migrations only ever append. `PRAGMA user_version` repeats how many have been applied, so that
+a current database is recognised without loading sqlite-utils.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    from sqlite_utils import Database
+
+INDEXES = {
+    "mappings_by_courier": "mappings (courier)",
+    "mappings_by_client": "mappings (client)",
+    "mappings_by_expiry": "mappings (expires_at)",
+}
+"""Kept apart because a large import drops them and builds them at its end."""
+
+
+def create_indexes(connection: sqlite3.Connection) -> None:
+    """Build the indexes of `mappings`."""
+    for name, columns in INDEXES.items():
+        connection.execute(f"CREATE INDEX {name} ON {columns}")
+
+
+def drop_indexes(connection: sqlite3.Connection) -> None:
+    """Drop the indexes of `mappings`; only inside a transaction that builds them again."""
+    for name in INDEXES:
+        connection.execute(f"DROP INDEX {name}")
+
+
+def _001_mappings(db: Database) -> None:
+    db.execute(
+        """
+        CREATE TABLE mappings (
+            order_number TEXT PRIMARY KEY,
+            mapping_id INTEGER NOT NULL,
+            courier TEXT NOT NULL,
+            client TEXT NOT NULL,
+            virtual_number TEXT,
+            note TEXT,
+            created_at INTEGER NOT NULL,
+            updated_at INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL,
+            revision INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+    create_indexes(db.conn)
+    # One counter for revisions and mapping ids: a value is never used twice.
+    db.execute("CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT")
+    db.execute("INSERT INTO counters VALUES ('revision', 0)")
+    db.execute("CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT")
+    db.execute("INSERT INTO secrets VALUES ('digest', ?)", [secrets.token_bytes(32)])
+
+
+def _002_base(db: Database) -> None:
+    db.execute(
+        """
+        CREATE TABLE targets (
+            target_id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE
+        ) STRICT
+        """
+    )
+    db.execute(
+        """
+        CREATE TABLE remote_items (
+            target_id INTEGER NOT NULL REFERENCES targets,
+            order_number TEXT NOT NULL,
+            mapping_id INTEGER,
+            revision INTEGER,
+            digest TEXT,
+            expires_at INTEGER,
+            intent TEXT CHECK (intent IN ('set', 'delete')),
+            intent_token TEXT,
+            intent_expires_at INTEGER,
+            lease_until INTEGER NOT NULL DEFAULT 0,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            last_error TEXT,
+            refused INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (target_id, order_number)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+    db.execute(
+        """
+        CREATE TABLE applications (
+            endpoint TEXT, account TEXT, name TEXT, application_id TEXT NOT NULL,
+            PRIMARY KEY (endpoint, account, name)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+
+
+def _003_audit(db: Database) -> None:
+    db.execute(
+        """
+        CREATE TABLE audit (
+            audit_id INTEGER PRIMARY KEY,
+            at INTEGER NOT NULL,
+            actor TEXT NOT NULL,
+            action TEXT NOT NULL,
+            order_number TEXT,
+            detail TEXT
+        ) STRICT
+        """
+    )
+    db.execute("CREATE INDEX audit_by_order ON audit (order_number)")
+    db.execute("CREATE INDEX audit_by_time ON audit (at)")
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_001_mappings, _002_base, _003_audit)
+VERSION = len(MIGRATIONS)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the database to VERSION; to be called inside `BEGIN IMMEDIATE`."""
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+    migrations = Migrations("mask")
+    for function in MIGRATIONS:
+        migrations(name=function.__name__.lstrip("_"))(function)
+    migrations.apply(Database(connection))
+    connection.execute(f"PRAGMA user_version = {VERSION}")

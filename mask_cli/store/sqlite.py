@@ -1,0 +1,396 @@
+"""The store in one SQLite file, shared by as many processes as one computer has."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from mask_cli.models import RENEW_BELOW, Mapping, PhoneNumber, RemoteItem, State, Target
+from mask_cli.store.base import AuditRow, Selection
+from mask_cli.store.connection import connect, translated
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mask_cli.store.base import Staging
+
+Row = tuple[Any, ...]
+
+_MAPPING = (
+    "order_number, courier, client, expires_at, created_at, updated_at,"
+    " virtual_number, note, mapping_id, revision"
+)
+_ITEM = (
+    "order_number, mapping_id, revision, digest, expires_at, intent, intent_token,"
+    " intent_expires_at, lease_until, attempts, last_error, refused"
+)
+_M = ", ".join(f"m.{name.strip()}" for name in _MAPPING.split(","))
+_I = ", ".join(f"i.{name.strip()}" for name in _ITEM.split(","))
+_MAPPING_WIDTH = _MAPPING.count(",") + 1
+
+_WRITES = f"""
+    SELECT m.order_number, {_M}, {_I} FROM mappings m
+    LEFT JOIN remote_items i ON i.target_id = :t AND i.order_number = m.order_number
+    WHERE m.expires_at > :now AND (
+        i.order_number IS NULL OR i.intent IS NOT NULL OR i.revision IS NOT m.revision
+        OR (m.expires_at > coalesce(i.expires_at, 0)
+            AND coalesce(i.expires_at, 0) - :now < {RENEW_BELOW}))
+"""
+_DELETIONS = f"""
+    SELECT i.order_number, {_M}, {_I} FROM remote_items i
+    LEFT JOIN mappings m ON m.order_number = i.order_number
+    WHERE i.target_id = :t AND (m.order_number IS NULL OR m.expires_at <= :now)
+        AND (i.intent IS NOT NULL OR i.expires_at > :now)
+"""
+
+
+class SqliteStore:
+    """See `store.base.Store`; one connection, for one thread."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection | None = None) -> None:
+        self.path = path
+        self.connection = connection or connect(path)
+        self._target_ids: dict[str, int] = {}
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.connection.close()
+
+    @contextmanager
+    def writing(self, *, keep: bool = True) -> Iterator[SqliteStore]:
+        """Open the one transaction in which reading and writing belong together.
+
+        It begins IMMEDIATE: a deferred one fails at once when another writer gets in between
+        its first read and its first write.
+        """
+        with translated(self.path):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self
+                self.connection.execute("COMMIT" if keep else "ROLLBACK")
+            except BaseException:
+                # A full disk may have ended the transaction already.
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+            finally:
+                # Ids given inside may be gone with it.
+                self._target_ids.clear()
+
+    # Mappings
+
+    def get(self, order: str) -> Mapping | None:
+        """Return the mapping of an order, active or expired."""
+        row = self._row(f"SELECT {_MAPPING} FROM mappings WHERE order_number = ?", order)
+        return _mapping(row) if row else None
+
+    def put(self, mapping: Mapping) -> Mapping:
+        """Store a mapping; return it with its new revision."""
+        revision = self.next_revisions(1)
+        stored = Mapping(
+            order=mapping.order,
+            courier=mapping.courier,
+            client=mapping.client,
+            expires_at=mapping.expires_at,
+            created_at=mapping.created_at,
+            updated_at=mapping.updated_at,
+            virtual_number=mapping.virtual_number,
+            note=mapping.note,
+            mapping_id=mapping.mapping_id or revision,
+            revision=revision,
+        )
+        self._execute(
+            f"INSERT OR REPLACE INTO mappings ({_MAPPING}) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            stored.order,
+            stored.courier.e164,
+            stored.client.e164,
+            stored.expires_at,
+            stored.created_at,
+            stored.updated_at,
+            stored.virtual_number.e164 if stored.virtual_number else None,
+            stored.note,
+            stored.mapping_id,
+            stored.revision,
+        )
+        return stored
+
+    def forget(self, order: str) -> bool:
+        """Remove a mapping; False when there was none."""
+        return self._execute("DELETE FROM mappings WHERE order_number = ?", order) > 0
+
+    def next_revisions(self, count: int) -> int:
+        """Take `count` values of the database-wide counter; return the first."""
+        row = self._row(
+            "UPDATE counters SET value = value + ? WHERE name = 'revision' RETURNING value", count
+        )
+        assert row is not None, "the counter is made with the table"  # noqa: S101 (an invariant)
+        return int(row[0]) - count + 1
+
+    def listed(
+        self, selection: Selection, target: Target | None, now: int
+    ) -> Iterator[tuple[Mapping, RemoteItem | None]]:
+        """Yield mappings in order of their number, each with its base."""
+        where, values = _conditions(selection, now)
+        sql = (
+            f"SELECT {_M}, {_I} FROM mappings m LEFT JOIN remote_items i"
+            " ON i.target_id = ? AND i.order_number = m.order_number"
+            f"{where} ORDER BY m.order_number LIMIT ?"
+        )
+        limit = -1 if selection.limit is None else selection.limit
+        for row in self._rows(sql, self._target_id(target), *values, limit):
+            yield _mapping(row), _item(row[_MAPPING_WIDTH:])
+
+    def used_orders(self) -> int:
+        """Count the order numbers in use, expired ones too."""
+        row = self._row("SELECT count(*) FROM mappings")
+        return int(row[0]) if row else 0
+
+    def active_orders(self, beginning: str, now: int, limit: int) -> list[str]:
+        """Return active order numbers that begin so, for completion."""
+        sql = (
+            "SELECT order_number FROM mappings WHERE order_number >= ? AND order_number < ?"
+            " AND expires_at > ? ORDER BY order_number LIMIT ?"
+        )
+        return [row[0] for row in self._rows(sql, beginning, beginning + ":", now, limit)]
+
+    def forget_expired(self, before: int, limit: int) -> int:
+        """Remove up to `limit` mappings that expired at or before a moment."""
+        return self._execute(
+            "DELETE FROM mappings WHERE order_number IN"
+            " (SELECT order_number FROM mappings WHERE expires_at <= ? LIMIT ?)",
+            before,
+            limit,
+        )
+
+    def count_expired(self, before: int) -> int:
+        """Count the mappings that expired at or before a moment."""
+        row = self._row("SELECT count(*) FROM mappings WHERE expires_at <= ?", before)
+        return int(row[0]) if row else 0
+
+    def free_order(self, start: str) -> str | None:
+        """Return the first order number not in use from `start` on, around the end."""
+        for first, last in ((start, "9" * len(start)), ("0" * len(start), start)):
+            wanted = int(first)
+            sql = (
+                "SELECT order_number FROM mappings WHERE order_number BETWEEN ? AND ?"
+                " AND length(order_number) = ? ORDER BY order_number"
+            )
+            for (order,) in self._rows(sql, first, last, len(start)):
+                if int(order) != wanted:
+                    break
+                wanted += 1
+            if wanted <= int(last):
+                return str(wanted).zfill(len(start))
+        return None
+
+    # The base
+
+    def item(self, order: str, target: Target) -> RemoteItem | None:
+        """Return the base of an order at a target."""
+        row = self._row(
+            f"SELECT {_ITEM} FROM remote_items WHERE target_id = ? AND order_number = ?",
+            self._target_id(target),
+            order,
+        )
+        return _item(row) if row else None
+
+    def put_item(self, item: RemoteItem, target: Target) -> None:
+        """Store the base of an order at a target."""
+        self._execute(
+            f"INSERT OR REPLACE INTO remote_items (target_id, {_ITEM})"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            self._made_target_id(target),
+            item.order,
+            item.mapping_id,
+            item.revision,
+            item.digest,
+            item.expires_at,
+            item.intent,
+            item.intent_token,
+            item.intent_expires_at,
+            item.lease_until,
+            item.attempts,
+            item.last_error,
+            int(item.refused),
+        )
+
+    def drop_item(self, order: str, target: Target) -> None:
+        """Forget the base: nothing of ours is there any more."""
+        self._execute(
+            "DELETE FROM remote_items WHERE target_id = ? AND order_number = ?",
+            self._target_id(target),
+            order,
+        )
+
+    def drop_gone_items(self, target: Target, now: int) -> int:
+        """Forget base rows whose item has expired there and whose mapping is gone here."""
+        return self._execute(
+            "DELETE FROM remote_items WHERE target_id = ? AND intent IS NULL"
+            " AND (expires_at IS NULL OR expires_at <= ?) AND NOT EXISTS (SELECT 1 FROM mappings m"
+            " WHERE m.order_number = remote_items.order_number)",
+            self._target_id(target),
+            now,
+        )
+
+    def pending(
+        self, target: Target, now: int, *, deletions_only: bool = False
+    ) -> Iterator[tuple[str, Mapping | None, RemoteItem | None]]:
+        """Yield what has to be sent to a target: order, mapping, base; one query.
+
+        The conditions are those of `models.needs_push`; the contract suite holds them equal.
+        """
+        sql = _DELETIONS if deletions_only else f"{_WRITES} UNION ALL {_DELETIONS}"
+        values = {"t": self._target_id(target), "now": now}
+        with translated(self.path):
+            for row in self.connection.execute(sql, values):
+                mapping = _mapping(row[1:]) if row[1] is not None else None
+                yield row[0], mapping, _item(row[1 + _MAPPING_WIDTH :])
+
+    def items_elsewhere(self, target: Target | None, now: int) -> int:
+        """Count unexpired items at other targets than this one."""
+        row = self._row(
+            "SELECT count(*) FROM remote_items WHERE target_id <> ? AND expires_at > ?",
+            self._target_id(target),
+            now,
+        )
+        return int(row[0]) if row else 0
+
+    def known_application(self, endpoint: str, account: str, name: str) -> str | None:
+        """Return the id an application name was last resolved to."""
+        row = self._row(
+            "SELECT application_id FROM applications"
+            " WHERE endpoint = ? AND account = ? AND name = ?",
+            endpoint,
+            account,
+            name,
+        )
+        return row[0] if row else None
+
+    def remember_application(
+        self, endpoint: str, account: str, name: str, application_id: str | None
+    ) -> None:
+        """Keep the id of an application name; None forgets it."""
+        self._execute(
+            "DELETE FROM applications WHERE endpoint = ? AND account = ? AND name = ?",
+            endpoint,
+            account,
+            name,
+        )
+        if application_id is not None:
+            self._execute(
+                "INSERT INTO applications VALUES (?,?,?,?)", endpoint, account, name, application_id
+            )
+
+    def digest_key(self) -> bytes:
+        """Return the key of this database for hashes of numbers."""
+        row = self._row("SELECT value FROM secrets WHERE name = 'digest'")
+        assert row is not None, "the key is made with the table"  # noqa: S101 (an invariant)
+        return bytes(row[0])
+
+    @contextmanager
+    def staging(self) -> Iterator[Staging]:
+        """Open a place for an import."""
+        from mask_cli.store.staging import SqliteStaging
+
+        with translated(self.path):
+            staging = SqliteStaging(self)
+            try:
+                yield staging
+            finally:
+                staging.close()
+
+    # The audit
+
+    def add_audit(self, row: AuditRow) -> None:
+        """Write an audit row."""
+        self._execute(
+            "INSERT INTO audit (at, actor, action, order_number, detail) VALUES (?,?,?,?,?)",
+            row.at,
+            row.actor,
+            row.action,
+            row.order,
+            row.detail,
+        )
+
+    def audit(self, order: str | None, limit: int | None) -> Iterator[AuditRow]:
+        """Yield audit rows, newest first."""
+        sql = (
+            "SELECT at, actor, action, order_number, detail FROM audit"
+            " WHERE ?1 IS NULL OR order_number = ?1 ORDER BY audit_id DESC LIMIT ?2"
+        )
+        for row in self._rows(sql, order, -1 if limit is None else limit):
+            yield AuditRow(*row)
+
+    def prune_audit(self, before: int) -> int:
+        """Remove audit rows older than a moment; return how many."""
+        return self._execute("DELETE FROM audit WHERE at < ?", before)
+
+    # SQLite
+
+    def _target_id(self, target: Target | None) -> int:
+        """Return the short id of a target, 0 when nothing was ever written for it."""
+        if target is None:
+            return 0
+        if target.id not in self._target_ids:
+            row = self._row("SELECT target_id FROM targets WHERE name = ?", target.id)
+            if row is None:
+                return 0
+            self._target_ids[target.id] = int(row[0])
+        return self._target_ids[target.id]
+
+    def _made_target_id(self, target: Target) -> int:
+        if not self._target_id(target):
+            self._execute("INSERT OR IGNORE INTO targets (name) VALUES (?)", target.id)
+        return self._target_id(target)
+
+    def _execute(self, sql: str, *values: object) -> int:
+        with translated(self.path):
+            return self.connection.execute(sql, values).rowcount
+
+    def _row(self, sql: str, *values: object) -> Row | None:
+        with translated(self.path):
+            row: Row | None = self.connection.execute(sql, values).fetchone()
+            return row
+
+    def _rows(self, sql: str, *values: object) -> Iterator[Row]:
+        with translated(self.path):
+            yield from self.connection.execute(sql, values)
+
+
+def _conditions(selection: Selection, now: int) -> tuple[str, list[object]]:
+    conditions: list[tuple[str, object]] = []
+    if selection.state is State.ACTIVE:
+        conditions.append(("m.expires_at > ?", now))
+    if selection.state is State.EXPIRED:
+        conditions.append(("m.expires_at <= ?", now))
+    if selection.courier:
+        conditions.append(("m.courier = ?", selection.courier.e164))
+    if selection.client:
+        conditions.append(("m.client = ?", selection.client.e164))
+    if not conditions:
+        return "", []
+    return " WHERE " + " AND ".join(c for c, _ in conditions), [value for _, value in conditions]
+
+
+def _mapping(row: Row) -> Mapping:
+    order, courier, client, expires, created, updated, virtual, note, identity, revision = row[
+        :_MAPPING_WIDTH
+    ]
+    return Mapping(
+        order,
+        PhoneNumber(courier),
+        PhoneNumber(client),
+        expires,
+        created,
+        updated,
+        PhoneNumber(virtual) if virtual else None,
+        note,
+        identity,
+        revision,
+    )
+
+
+def _item(row: Row) -> RemoteItem | None:
+    return None if row[0] is None else RemoteItem(*row)
