@@ -1,0 +1,262 @@
+"""What is done to mappings here: each change checked, stored and audited in one transaction.
+
+Nothing is sent to a provider; `sync` does that with what is stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mask_cli.errors import BadData, Conflict, NotFound
+from mask_cli.models import Mapping, State, checked_note, checked_order, checked_parties
+from mask_cli.store.base import AuditRow
+from mask_cli.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mask_cli.models import PhoneNumber
+    from mask_cli.store.base import Store
+
+_TRIES = 50
+_NEARLY_FULL = 0.9
+_PRUNE_BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A mapping before and after; None where there was or is none."""
+
+    order: str
+    before: Mapping | None
+    after: Mapping | None
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether anything differs."""
+        return self.before != self.after
+
+
+@dataclass(frozen=True, slots=True)
+class NewMapping:
+    """What `add` was asked for; None is what nobody said."""
+
+    courier: PhoneNumber
+    client: PhoneNumber
+    order: str | None = None
+    expires_at: int | None = None
+    virtual_number: PhoneNumber | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """The rules of changing mappings; `now` is the moment of the command, in UTC seconds."""
+
+    store: Store
+    digits: int
+    ttl: int
+    now: int
+    actor: str
+    dry_run: bool = False
+    warn: Callable[[str], None] = lambda _: None
+
+    def add(self, new: NewMapping, *, overwrite: bool = False) -> Change:
+        """Store a mapping; the same one again changes nothing but what is said anew.
+
+        Raises Conflict when the order is active with other parties and not `overwrite`.
+        """
+        new = self._checked(new)
+        with self.store.writing(keep=not self.dry_run):
+            order = new.order or self._free_order()
+            before = self.store.get(order)
+            active = before if before and before.state(self.now) is State.ACTIVE else None
+            differing = _differing(active, new) if active else []
+            if differing and not overwrite:
+                raise Conflict(
+                    f"order {order} is active with another {' and another '.join(differing)}",
+                    hint="--replace overwrites it; mask reassign keeps its history",
+                )
+            if active and not differing:
+                return self._kept("add", active, self._renewed(active, new))
+            return self._kept("replace" if active else "add", before, self._fresh(order, new))
+
+    def reassign(
+        self, order: str, *, courier: PhoneNumber | None, client: PhoneNumber | None
+    ) -> Change:
+        """Give an active order another courier or client; number, history and expiry stay."""
+        with self.store.writing(keep=not self.dry_run):
+            before = self._found(order)
+            if before.state(self.now) is not State.ACTIVE:
+                raise NotFound(
+                    f"order {order} has expired ({format_time(before.expires_at)})",
+                    hint=f"mask extend {order} --by 2h makes it active again",
+                )
+            after = before.changed(
+                self.now, courier=courier or before.courier, client=client or before.client
+            )
+            checked_parties(after.courier, after.client)
+            return self._kept("reassign", before, after)
+
+    def expire(self, orders: Sequence[str], at: int | None) -> list[Change]:
+        """Make orders unreachable now or at an earlier moment than planned; all or none."""
+        at = self.now if at is None else self._future(at)
+        with self.store.writing(keep=not self.dry_run):
+            found = [self._found(order) for order in orders]
+            for before in found:
+                if at > before.expires_at and at > self.now:
+                    raise BadData(
+                        f"order {before.order} expires earlier already,"
+                        f" {format_time(before.expires_at)}",
+                        hint=f"mask extend {before.order} --by DURATION keeps it for longer",
+                    )
+            return [
+                self._kept(
+                    "expire",
+                    before,
+                    before.changed(self.now, expires_at=min(at, before.expires_at)),
+                )
+                for before in found
+            ]
+
+    def extend(self, orders: Sequence[str], by: int) -> list[Change]:
+        """Keep orders reachable for longer, from their expiry or from now if that has passed."""
+        with self.store.writing(keep=not self.dry_run):
+            found = [self._found(order) for order in orders]
+            return [
+                self._kept(
+                    "extend",
+                    before,
+                    before.changed(self.now, expires_at=max(before.expires_at, self.now) + by),
+                )
+                for before in found
+            ]
+
+    def delete(self, orders: Sequence[str], *, missing_ok: bool = False) -> list[Change]:
+        """Forget orders; all or none when one is missing and that is not fine."""
+        with self.store.writing(keep=not self.dry_run):
+            unique = dict.fromkeys(checked_order(order, self.digits) for order in orders)
+            found = {order: self.store.get(order) for order in unique}
+            missing = [order for order, before in found.items() if before is None]
+            if missing and not missing_ok:
+                raise _not_found(missing)
+            for order in found:
+                if self.store.forget(order):
+                    self._audit("delete", order)
+            return [Change(order, before, None) for order, before in found.items()]
+
+    def prune(self, grace: int, limit: int | None, retention: int) -> dict[str, int]:
+        """Remove what expired more than `grace` seconds ago, and audit rows past retention.
+
+        In short transactions, so that others can write meanwhile. Returns counts.
+        """
+        before = self.now - grace
+        due = self.store.count_expired(before)
+        if self.dry_run:
+            return {"pruned": min(due, due if limit is None else limit), "audit": 0}
+        left = due if limit is None else min(limit, due)
+        pruned = 0
+        while left > 0:
+            with self.store.writing():
+                gone = self.store.forget_expired(before, min(left, _PRUNE_BATCH))
+            if not gone:
+                break
+            pruned += gone
+            left -= gone
+        with self.store.writing():
+            audit = self.store.prune_audit(self.now - retention)
+            if pruned or audit:
+                self._audit("prune", None, f"{pruned} mappings, {audit} audit rows")
+        return {"pruned": pruned, "audit": audit}
+
+    def _checked(self, new: NewMapping) -> NewMapping:
+        """Refuse what can be refused without the database."""
+        checked_parties(new.courier, new.client)
+        if new.virtual_number in (new.courier, new.client):
+            raise BadData(f"the virtual number {new.virtual_number} is one of the parties")
+        if new.order is not None:
+            checked_order(new.order, self.digits)
+        if new.expires_at is not None:
+            self._future(new.expires_at)
+        return replace(new, note=checked_note(new.note))
+
+    def _future(self, at: int) -> int:
+        if at <= self.now:
+            raise BadData(f"the time {format_time(at)} is in the past")
+        return at
+
+    def _found(self, order: str) -> Mapping:
+        mapping = self.store.get(checked_order(order, self.digits))
+        if mapping is None:
+            raise _not_found([order])
+        return mapping
+
+    def _renewed(self, active: Mapping, new: NewMapping) -> Mapping:
+        return active.changed(
+            self.now,
+            expires_at=active.expires_at if new.expires_at is None else new.expires_at,
+            note=new.note or active.note,
+        )
+
+    def _fresh(self, order: str, new: NewMapping) -> Mapping:
+        expires_at = self.now + self.ttl if new.expires_at is None else new.expires_at
+        return Mapping(
+            order=order,
+            courier=new.courier,
+            client=new.client,
+            expires_at=expires_at,
+            created_at=self.now,
+            updated_at=self.now,
+            virtual_number=new.virtual_number,
+            note=new.note,
+        )
+
+    def _kept(self, action: str, before: Mapping | None, after: Mapping) -> Change:
+        """Store what differs and say so in the audit."""
+        if before == after:
+            return Change(after.order, before, after)
+        stored = self.store.put(after)
+        self._audit(action, stored.order, f"until {format_time(stored.expires_at)}")
+        return Change(stored.order, before, stored)
+
+    def _audit(self, action: str, order: str | None, detail: str | None = None) -> None:
+        self.store.add_audit(AuditRow(self.now, self.actor, action, order, detail))
+
+    def _free_order(self) -> str:
+        """Return a random order number not in use: numbers in sequence could be guessed."""
+        import secrets
+
+        space = 10**self.digits
+        used = self.store.used_orders()
+        if used >= space * _NEARLY_FULL:
+            self.warn(
+                f"{used} of {space} order numbers are in use;"
+                " raise order_digits or prune expired orders"
+            )
+        for _ in range(_TRIES):
+            order = str(secrets.randbelow(space)).zfill(self.digits)
+            if self.store.get(order) is None:
+                return order
+        free = self.store.free_order(order)
+        if free is None:
+            raise Conflict(
+                f"all {space} order numbers are in use",
+                hint="mask prune removes expired ones; the setting order_digits makes more",
+            )
+        return free
+
+
+def _differing(active: Mapping, new: NewMapping) -> list[str]:
+    """Name what an active mapping has otherwise than asked for."""
+    differing = [
+        name for name in ("courier", "client") if getattr(active, name) != getattr(new, name)
+    ]
+    if new.virtual_number is not None and new.virtual_number != active.virtual_number:
+        differing.append("virtual number")
+    return differing
+
+
+def _not_found(orders: Sequence[str]) -> NotFound:
+    named = ", ".join(orders)
+    return NotFound(f"there is no order {named}", hint="mask list --all shows the orders there are")

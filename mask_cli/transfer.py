@@ -1,0 +1,249 @@
+"""Import and export: many mappings at once, all of them or none."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from mask_cli.errors import BadData, Conflict, FileProblem, PartlyDone
+from mask_cli.models import PhoneNumber
+from mask_cli.rows import COLUMNS, BadRow, opened_rows, row_checker
+from mask_cli.store.base import AuditRow, ImportCounts
+from mask_cli.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from mask_cli.models import Mapping
+    from mask_cli.rows import CsvRows, JsonRows, RawRow, Rules
+    from mask_cli.store.base import IncomingRow, Staging, Store
+
+_BATCH = 2_000
+_NAMED = 1_000
+"""How many bad rows are named one by one."""
+EXPORT_COLUMNS = COLUMNS[:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A bad row: where, what, why. The reason holds no number whole."""
+
+    line: int
+    column: str | None
+    reason: str
+
+    def __str__(self) -> str:
+        place = f"line {self.line}" + (f", column {self.column}" if self.column else "")
+        return f"{place}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How an import goes about conflicts and bad rows; `rejects` takes the bad ones."""
+
+    on_conflict: str = "fail"
+    rejects: Path | None = None
+    dry_run: bool = False
+    actor: str = ""
+    tell: Callable[[str], None] = print
+
+
+@dataclass(slots=True)
+class _Run:
+    """One import on its way."""
+
+    rows: CsvRows | JsonRows
+    options: ImportOptions
+    expired: int = 0
+    bad: int = 0
+    raws: list[str | Sequence[str]] = field(default_factory=list)
+
+    def reject(self, problem: Problem, raw: str | Sequence[str]) -> None:
+        """Name a bad row, and keep it when it is to be written out."""
+        self.bad += 1
+        if self.bad <= _NAMED:
+            self.options.tell(str(problem))
+        if self.options.rejects is not None:
+            self.raws.append(raw)
+
+
+def import_orders(
+    stream: IO[bytes], kind: str, store: Store, rules: Rules, options: ImportOptions
+) -> dict[str, int]:
+    """Store the rows of a file; return counts.
+
+    Raises BadData when rows are bad, Conflict when active orders differ; then nothing is
+    stored. With `rejects` the good rows are stored and the others written there whole.
+    """
+    if options.rejects is not None and options.rejects.exists():
+        raise FileProblem(
+            f"{options.rejects} exists already", hint="rejected rows never overwrite a file"
+        )
+    run = _Run(opened_rows(stream, kind), options)
+    with store.staging() as staging:
+        _stage(staging, run, rules)
+        for row in staging.take_duplicates():
+            run.reject(
+                Problem(row.line, "order", f"order {row.order} is in the file before"),
+                _as_values(run.rows.columns, row),
+            )
+        if run.bad and options.rejects is None:
+            raise BadData(
+                f"{run.bad} bad rows; nothing was stored",
+                hint="mend them, or store the others: --keep-going --rejects FILE",
+            )
+        with store.writing(keep=not options.dry_run):
+            counts = _applied(staging, store, run, rules.now)
+    return {**asdict(counts), "expired": run.expired, "rejected": run.bad}
+
+
+def partly(counts: dict[str, int], rejects: Path) -> PartlyDone:
+    """Return what an import with rejected rows ends with."""
+    return PartlyDone(
+        f"{counts['rejected']} rows were not stored; they are in {rejects}",
+        hint=f"mend them there, then: mask import {rejects}",
+    )
+
+
+def _stage(staging: Staging, run: _Run, rules: Rules) -> None:
+    """Check every row and stage the good ones."""
+    check = row_checker(run.rows.columns, rules)
+    batch: list[IncomingRow] = []
+    for raw in run.rows:
+        try:
+            row = check(raw)
+        except BadRow as error:
+            run.reject(Problem(raw.line, error.column, _reason(error, raw)), raw.raw)
+            continue
+        if row is None:
+            run.expired += 1
+            continue
+        batch.append(row)
+        if len(batch) == _BATCH:
+            staging.add(batch)
+            batch.clear()
+    staging.add(batch)
+
+
+def _reason(error: BadRow, raw: RawRow) -> str:
+    """Return why a row is bad; bytes that are no UTF-8 explain most other faults in it."""
+    text = raw.raw if isinstance(raw.raw, str) else "".join(raw.raw)
+    if text.isascii() or not any("\udc80" <= c <= "\udcff" for c in text):
+        return error.reason
+    return "it is not UTF-8"
+
+
+def _applied(staging: Staging, store: Store, run: _Run, now: int) -> ImportCounts:
+    """Move what is staged into the store, or raise Conflict; inside the transaction."""
+    options = run.options
+    if options.on_conflict == "fail":
+        conflicts = staging.conflicts(now)
+        for row in conflicts:
+            run.reject(
+                Problem(row.line, None, f"order {row.order} is active with other values"),
+                _as_values(run.rows.columns, row),
+            )
+        if conflicts and options.rejects is None:
+            raise Conflict(
+                f"{len(conflicts)} orders are active with other values; nothing was stored",
+                hint="--on-conflict skip keeps the old ones, --on-conflict replace the new ones",
+            )
+    counts = staging.apply(now, replace=options.on_conflict == "replace")
+    if options.on_conflict == "fail":
+        # The conflicting ones were not skipped but rejected.
+        counts = ImportCounts(counts.added, counts.updated, counts.unchanged, 0)
+    detail = f"{counts.added} added, {counts.updated} updated, {run.bad} rejected"
+    store.add_audit(AuditRow(now, options.actor, "import", None, detail))
+    if run.raws and options.rejects is not None and not options.dry_run:
+        _write_rejects(options.rejects, run.rows.rejected(run.raws))
+    return counts
+
+
+def _write_rejects(path: Path, parts: Iterator[str]) -> None:
+    """Write rejected rows whole, readable by their owner only, never over another file."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise FileProblem(f"cannot write {path}: {error.strerror}; nothing was stored") from error
+
+
+def _as_values(columns: Sequence[str], row: IncomingRow) -> list[str]:
+    """Return a staged row as its file would have it."""
+    values = {
+        "order": row.order,
+        "courier": row.courier,
+        "client": row.client,
+        "virtual_number": row.virtual_number or "",
+        "note": row.note or "",
+        "expires_at": format_time(row.expires_at) if row.moves_expiry else "",
+    }
+    return [values.get(name, "") for name in columns]
+
+
+def export_orders(mappings: Iterator[Mapping], kind: str, write: Callable[[str], object]) -> int:
+    """Write every mapping with its whole numbers, in the form that import reads."""
+    import csv
+    import json
+
+    count = 0
+    if kind == "csv":
+        writer = csv.writer(_Target(write), lineterminator="\n")
+        writer.writerow(EXPORT_COLUMNS)
+        for mapping in mappings:
+            writer.writerow(_exported(mapping).values())
+            count += 1
+        return count
+    for mapping in mappings:
+        write(json.dumps(_exported(mapping), ensure_ascii=False) + "\n")
+        count += 1
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What csv.writer takes for a file."""
+
+    write: Callable[[str], object]
+
+
+def _exported(mapping: Mapping) -> dict[str, str | None]:
+    def whole(number: PhoneNumber | None) -> str | None:
+        return number.e164 if number else None
+
+    return {
+        "order": mapping.order,
+        "courier": whole(mapping.courier),
+        "client": whole(mapping.client),
+        "virtual_number": whole(mapping.virtual_number),
+        "note": mapping.note,
+        "expires_at": format_time(mapping.expires_at),
+    }
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[Callable[[str], object]]:
+    """Write a file whole or not at all, readable by its owner only, in place of an older one."""
+    import tempfile
+
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise FileProblem(f"cannot write {path}: {error.strerror}") from error
+    unfinished = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            yield file.write
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        raise FileProblem(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
