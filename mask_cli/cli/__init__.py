@@ -1,0 +1,45 @@
+"""The command line: the root, and the commands under it, one module a noun."""
+
+from __future__ import annotations
+
+from typing import Annotated, NoReturn
+
+import typer
+
+from mask_cli import __version__
+from mask_cli.cli import config, mappings, sandbox, transfer, upkeep, voximplant
+from mask_cli.cli.boundary import Commands
+from mask_cli.output import Output
+
+app = Commands(
+    name="mask",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+for _module in (mappings, transfer, upkeep, sandbox):
+    _module.add_to(app)
+app.add_typer(config.app)
+app.add_typer(voximplant.app)
+
+
+def _version(value: bool) -> None:
+    if value:
+        Output().text(f"mask {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    version: Annotated[  # noqa: ARG001 (its callback answers)
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Let two people call each other through a rented number without seeing each other's."""
+    ctx.obj.command = f"mask {ctx.invoked_subcommand}"
+
+
+def main() -> NoReturn:
+    """Run the program."""
+    app(prog_name="mask")
+    raise AssertionError("unreachable: the root group exits")

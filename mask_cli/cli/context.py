@@ -1,0 +1,205 @@
+"""What a command works with, each part built when first asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from mask_cli.config import Settings, load_settings
+from mask_cli.errors import MaskError, PartlyDone, ProviderUnavailable, TryLater, UsageError
+from mask_cli.models import Remote, remote_state
+from mask_cli.orders import Orders
+from mask_cli.output import Format, Output
+from mask_cli.records import MAPPING_FIELDS, Record, gone_record, mapping_record
+from mask_cli.store.base import AuditRow
+from mask_cli.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mask_cli.models import Mapping, PhoneNumber, RemoteItem, Target
+    from mask_cli.orders import Change
+    from mask_cli.remote import RemoteSite
+    from mask_cli.sync import Pusher
+
+CHANGED_FIELDS = (*MAPPING_FIELDS, "changed")
+_PATIENCE = 5.0
+"""Seconds that a command waits for another process to finish with the same order."""
+
+
+@dataclass
+class AppContext:
+    """One run of the program; `flags` holds the global options by name."""
+
+    flags: dict[str, Any] = field(default_factory=dict)
+    command: str = "mask"
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        flags = {name: self.flags[name] for name in ("config", "database") if name in self.flags}
+        return load_settings(flags)
+
+    @cached_property
+    def store(self) -> SqliteStore:
+        """The database."""
+        return SqliteStore(self.settings.database)
+
+    @cached_property
+    def output(self) -> Output:
+        """The printer."""
+        try:
+            chosen = Format(self.flags.get("format", Format.AUTO))
+        except ValueError:
+            raise UsageError(
+                f"there is no format {self.flags['format']!r}",
+                hint="one of " + ", ".join(Format),
+            ) from None
+        return Output(
+            format=chosen,
+            quiet="quiet" in self.flags,
+            color="no_color" not in self.flags,
+            reveal=self._audited_reveal if "reveal" in self.flags else None,
+        )
+
+    @cached_property
+    def site(self) -> RemoteSite | None:
+        """Where mappings are pushed to; None when no provider is configured."""
+        if not self.settings["voximplant.credentials"]:
+            return None
+        from mask_cli.remote import remote_site
+
+        site = remote_site(self.settings)
+        if site is not None and site.credentials.warning:
+            self.output.warn(site.credentials.warning)
+        return site
+
+    @cached_property
+    def actor(self) -> str:
+        """Who runs this, as the audit names them."""
+        import os
+        import pwd
+
+        try:
+            return pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            return str(os.getuid())
+
+    def now(self) -> int:
+        """Return the time in UTC seconds."""
+        return int(datetime.now(UTC).timestamp())
+
+    def close(self) -> None:
+        """Let go of the database and of connections."""
+        if "store" in self.__dict__:
+            self.store.close()
+        if self.__dict__.get("site") is not None:
+            self.__dict__["site"].close()
+
+    def number(self, text: str) -> PhoneNumber:
+        """Read a phone number as the settings allow."""
+        from mask_cli.phone import parse_number
+
+        return parse_number(text, self.settings["region"])
+
+    def orders(self, *, push: bool = False, dry_run: bool = False) -> Orders:
+        """Return the rules of changing mappings; with `push` the provider is made ready first.
+
+        What is wrong with credentials is so found before anything is stored.
+        """
+        if self.site is not None and push and not dry_run:
+            self.site.account.client  # noqa: B018 (building it is the check)
+        settings = self.settings
+        return Orders(
+            self.store,
+            settings["order_digits"],
+            settings["ttl"],
+            self.now(),
+            self.actor,
+            dry_run=dry_run,
+            warn=self.output.warn,
+        )
+
+    def target(self) -> Target | None:
+        """Return where mappings are pushed to, as far as it is known without asking."""
+        return None if self.site is None else self.site.target(self.store)
+
+    def record(self, mapping: Mapping, item: RemoteItem | None, now: int) -> Record:
+        """Return a mapping's record."""
+        return mapping_record(mapping, item, now, pushing=self.site is not None)
+
+    def pusher(self, target: Target) -> Pusher:
+        """Return what pushes to a target."""
+        from mask_cli.sync import Pusher
+
+        site = self.site
+        assert site is not None, "only a configured provider has a target"  # noqa: S101
+        return Pusher(
+            self.store,
+            target,
+            lambda: site.key_value_store(target),
+            self.now,
+            self.settings["voximplant.timeout"],
+        )
+
+    def finish(
+        self, changes: Sequence[Change], *, push: bool = True, dry_run: bool = False
+    ) -> None:
+        """Push what was changed, print it, and tell what could not be pushed.
+
+        One order prints a record, several print a list.
+        """
+        failure = None
+        if push and not dry_run and self.site is not None:
+            failure = self._push([change.order for change in changes])
+        records = [self._changed(change) for change in changes]
+        if len(records) == 1:
+            self.output.record(records[0])
+        else:
+            self.output.records(CHANGED_FIELDS, records)
+        if dry_run:
+            self.output.say("Dry run: nothing was changed.")
+        if failure is not None:
+            raise failure
+
+    def _push(self, orders: Sequence[str]) -> MaskError | None:
+        """Push orders; return what to end with when one could not be."""
+        assert self.site is not None, "asked before"  # noqa: S101
+        try:
+            target = self.target() or self.site.looked_up(self.store)
+            pusher = self.pusher(target)
+            pushes = [pusher.push(order, patience=_PATIENCE) for order in orders]
+            errors = [push.error for push in pushes if push.error is not None]
+        except MaskError as error:
+            errors = [error]
+        if not errors:
+            return None
+        later = all(isinstance(error, TryLater | ProviderUnavailable) for error in errors)
+        kind = TryLater if later else PartlyDone
+        return kind(
+            f"stored here, but not yet at the provider: {errors[0].message}",
+            hint="mask sync sends what is pending; do not repeat this command"
+            if later
+            else errors[0].hint or "mask sync tries again when that is mended",
+        )
+
+    def _changed(self, change: Change) -> Record:
+        now, target = self.now(), self.target()
+        item = self.store.item(change.order, target) if target else None
+        if change.after is not None:
+            record = self.record(change.after, item, now)
+        elif self.site is None:
+            record = gone_record(change.order, Remote.OFF)
+        else:
+            record = gone_record(change.order, remote_state(None, item, now))
+        return {**record, "changed": change.changed}
+
+    def audit(self, action: str, order: str | None = None, detail: str | None = None) -> None:
+        """Write an audit row; what must be audited does not happen when this fails."""
+        with self.store.writing() as store:
+            store.add_audit(AuditRow(self.now(), self.actor, action, order, detail))
+
+    def _audited_reveal(self) -> None:
+        self.audit("reveal", detail=self.command)

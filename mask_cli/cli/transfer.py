@@ -1,0 +1,146 @@
+"""The commands that move many mappings: import, export."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from mask_cli.cli.options import DryRun
+from mask_cli.errors import FileProblem, UsageError
+from mask_cli.store.base import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mask_cli.cli.boundary import Commands
+    from mask_cli.cli.context import AppContext
+    from mask_cli.rows import Rules
+
+_KINDS = ("csv", "jsonl")
+_CHOICES = ("fail", "skip", "replace")
+
+File = Annotated[str, typer.Argument(metavar="FILE|-", help="A file, or - for the standard one.")]
+
+
+def add_to(app: Commands) -> None:
+    """Put the commands under the root."""
+    app.command("import")(import_)
+    app.command("export")(export)
+
+
+def import_(
+    ctx: typer.Context,
+    *,
+    file: File,
+    kind: Annotated[
+        str | None, typer.Option("--from", metavar="[csv|jsonl]", help="Form [by its name].")
+    ] = None,
+    on_conflict: Annotated[
+        str,
+        typer.Option(metavar="[fail|skip|replace]", help="When an active order has other values."),
+    ] = "fail",
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Store the good rows; needs --rejects.")
+    ] = False,
+    rejects: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="New file for the bad rows, whole.")
+    ] = None,
+    push: Annotated[bool, typer.Option("--push", help="Go on with mask sync.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Store the mappings of FILE: all of them, or none when a row is bad."""
+    from mask_cli.transfer import ImportOptions, import_orders, partly
+
+    mask: AppContext = ctx.obj
+    _checked_choice(on_conflict, _CHOICES, "--on-conflict")
+    if keep_going != (rejects is not None) or str(rejects) == "-":
+        raise UsageError("--keep-going and --rejects FILE go together")
+    rules = _rules(mask, push=push)
+    options = ImportOptions(on_conflict, rejects, dry_run, mask.actor, mask.output.tell)
+    with _source(file) as stream:
+        form = _kind(kind, file, stream)
+        counts = import_orders(stream, form, mask.store, rules, options)
+    _finish(mask, counts, push=push and not dry_run)
+    if rejects is not None and counts["rejected"]:
+        raise partly(counts, rejects)
+
+
+def export(
+    ctx: typer.Context,
+    file: File,
+    kind: Annotated[
+        str | None, typer.Option("--to", metavar="[csv|jsonl]", help="Form [by its name].")
+    ] = None,
+) -> None:
+    """Write all mappings with their whole numbers to FILE, as import reads them; audited."""
+    from mask_cli.transfer import export_orders, private_file
+
+    mask: AppContext = ctx.obj
+    form = _kind(kind, file)
+    mask.audit("export", detail=None if file == "-" else file)
+    rows = (mapping for mapping, _ in mask.store.listed(Selection(), None, mask.now()))
+    if file == "-":
+        export_orders(rows, form, mask.output.raw)
+        return
+    with private_file(Path(file)) as write:
+        count = export_orders(rows, form, write)
+    mask.output.record({"exported": count, "file": file})
+
+
+def _rules(mask: AppContext, *, push: bool) -> Rules:
+    """Return what rows are checked against; with `push` the provider is made ready first."""
+    from mask_cli.phone import bulk_reader
+    from mask_cli.rows import Rules
+
+    orders = mask.orders(push=push)
+    return Rules(bulk_reader(mask.settings["region"]), orders.digits, orders.ttl, orders.now)
+
+
+def _finish(mask: AppContext, counts: dict[str, int], *, push: bool) -> None:
+    from mask_cli.cli.upkeep import push_pending
+
+    written = counts["added"] + counts["updated"]
+    if push and mask.site is not None:
+        push_pending(mask, counts)
+        return
+    pending = written if mask.site is not None else 0
+    mask.output.record({**counts, "pending": pending})
+    if pending:
+        mask.output.say(f"{pending} wait to be sent to the provider: mask sync")
+
+
+@contextmanager
+def _source(file: str) -> Iterator[IO[bytes]]:
+    """Open what is to be read, or raise FileProblem."""
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = Path(file).open("rb")
+    except OSError as error:
+        raise FileProblem(f"cannot read {file}: {error.strerror}") from error
+    with stream:
+        try:
+            yield stream
+        except IsADirectoryError as error:
+            raise FileProblem(f"cannot read {file}: {error.strerror}") from error
+
+
+def _kind(kind: str | None, file: str, stream: IO[bytes] | None = None) -> str:
+    """Return csv or jsonl: as told, by the file's name, or by how the input begins."""
+    if kind is not None:
+        return _checked_choice(kind, _KINDS, "--from or --to")
+    if file == "-" and stream is not None:
+        start = cast("IO[bytes]", stream).peek(16)  # type: ignore[attr-defined]  # buffered
+        return "jsonl" if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"
+    return "jsonl" if Path(file).suffix.lower() in (".jsonl", ".ndjson") else "csv"
+
+
+def _checked_choice(text: str, choices: tuple[str, ...], option: str) -> str:
+    if text in choices:
+        return text
+    raise UsageError(f"{option} takes {', '.join(choices)}")

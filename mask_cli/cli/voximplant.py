@@ -1,0 +1,194 @@
+"""`mask voximplant`: what stands at the provider, seen and changed directly."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mask_cli.cli.boundary import Commands
+from mask_cli.cli.options import DryRun, Limit, duration
+from mask_cli.errors import ConfigurationError, NotFound
+from mask_cli.models import (
+    DAY,
+    REMOTE_LIFE,
+    Mapping,
+    PhoneNumber,
+    Target,
+    remote_state,
+    remote_value,
+)
+from mask_cli.records import Record, gone_record
+from mask_cli.redaction import redacted_text
+from mask_cli.store.base import Selection
+from mask_cli.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mask_cli.cli.context import AppContext
+    from mask_cli.providers.base import KeyValueItem, KeyValueStore
+
+ITEM_FIELDS = ("key", "value", "expires_at")
+REMOTE_FIELDS = ("order", "courier", "client", "expires_at", "known")
+
+app = Commands(name="voximplant", help="See and change what stands at Voximplant.")
+kv = Commands(name="kv", help="The items of the application's key-value store.")
+app.add_typer(kv)
+
+Key = Annotated[str, typer.Argument(metavar="KEY", help="The whole key, prefix included.")]
+
+
+@kv.command("list")
+def kv_list(
+    ctx: typer.Context,
+    namespace: Annotated[
+        str | None, typer.Argument(metavar="[PREFIX]", help="Begin of the keys [key_prefix].")
+    ] = None,
+    limit: Limit = None,
+) -> None:
+    """List the items whose key begins with PREFIX; without one, keys only."""
+    mask: AppContext = ctx.obj
+    target, store = opened(mask)
+    prefix = target.key_prefix if namespace is None else namespace
+    items = store.items(prefix) if prefix else store.keys()
+    shown = (item_record(mask, item) for item in islice(items, limit))
+    mask.output.records(ITEM_FIELDS, shown)
+
+
+@kv.command("get")
+def kv_get(ctx: typer.Context, key: Key) -> None:
+    """Show the item under KEY."""
+    mask: AppContext = ctx.obj
+    item = opened(mask)[1].get(key)
+    if item is None:
+        raise NotFound(f"there is no key {redacted_text(key)!r}", hint="mask voximplant kv list")
+    mask.output.record(item_record(mask, item))
+
+
+@kv.command("set")
+def kv_set(
+    ctx: typer.Context,
+    key: Key,
+    value: Annotated[str, typer.Argument(help="The value; - reads it from standard input.")],
+    ttl: Annotated[int, duration("--ttl", "How long it lasts, 90d at most.")] = 10 * DAY,
+    dry_run: DryRun = False,
+) -> None:
+    """Write VALUE under KEY, past the mappings; mask sync does not know of it."""
+    mask: AppContext = ctx.obj
+    if value == "-":
+        value = typer.get_text_stream("stdin").read().rstrip("\n")
+    expires_at = mask.now() + min(ttl, REMOTE_LIFE)
+    store = opened(mask)[1]
+    if dry_run:
+        mask.output.say("Dry run: nothing was written.")
+        return
+    mask.audit("kv set", detail=redacted_text(key))
+    mask.output.record(item_record(mask, store.set(key, value, expires_at)))
+
+
+@kv.command("delete")
+def kv_delete(ctx: typer.Context, key: Key, dry_run: DryRun = False) -> None:
+    """Remove the item under KEY, past the mappings; fine when there is none."""
+    mask: AppContext = ctx.obj
+    store = opened(mask)[1]
+    if dry_run:
+        there = store.get(key) is not None
+        mask.output.record({"key": key, "deleted": False, "found": there})
+        return
+    mask.audit("kv delete", detail=redacted_text(key))
+    mask.output.record({"key": key, "deleted": True, "found": store.delete(key)})
+
+
+def opened(mask: AppContext) -> tuple[Target, KeyValueStore]:
+    """Return the target and its key-value store, or raise ConfigurationError."""
+    if mask.site is None:
+        raise ConfigurationError(
+            "no provider is configured",
+            hint="set VOXIMPLANT_CREDENTIALS and MASK_VOXIMPLANT_APPLICATION, or try: mask sandbox",
+        )
+    target = mask.target() or mask.site.looked_up(mask.store)
+    return target, mask.site.key_value_store(target)
+
+
+def item_record(mask: AppContext, item: KeyValueItem) -> Record:
+    """Return an item's record, the numbers in its value hidden unless revealed."""
+    value = item.value
+    if value is not None and mask.output.reveal is None:
+        value = redacted_text(value)
+    key = item.key if mask.output.reveal is not None else redacted_key(item.key, mask)
+    return {"key": key, "value": value, "expires_at": format_time(item.expires_at)}
+
+
+def redacted_key(key: str, mask: AppContext) -> str:
+    """Return a key with its numbers hidden, unless it is an order's of ours."""
+    order = key.removeprefix(mask.settings["key_prefix"])
+    ours = order.isdigit() and len(order) == mask.settings["order_digits"]
+    return key if ours else redacted_text(key)
+
+
+def remote_part(mask: AppContext, mapping: Mapping, now: int) -> Record:
+    """Ask the provider for a mapping's item; return what `show --remote` adds."""
+    target, store = opened(mask)
+    item = store.get(target.key(mapping.order))
+    if item is None:
+        return {"remote_item": None, "agrees": mapping.expires_at <= now}
+    parties = _parties(item)
+    agrees = mapping.expires_at > now and item.value == remote_value(mapping)
+    return {
+        "remote_item": {**parties, "expires_at": format_time(item.expires_at)},
+        "agrees": agrees,
+    }
+
+
+def remote_records(mask: AppContext, limit: int | None) -> Iterator[Record]:
+    """Yield what stands at the provider under our prefix; `known` tells what is in the base.
+
+    Without a prefix only the keys of the base are looked at: others may be anybody's.
+    """
+    target, store = opened(mask)
+    digits = mask.settings["order_digits"]
+    items = (
+        store.items(target.key_prefix) if target.key_prefix else _base_items(mask, target, store)
+    )
+    for item in islice(items, limit):
+        order = item.key.removeprefix(target.key_prefix)
+        if len(order) != digits or not order.isdigit():
+            order = redacted_text(order)
+        yield {
+            "order": order,
+            **_parties(item),
+            "expires_at": format_time(item.expires_at),
+            "known": mask.store.item(order, target) is not None,
+        }
+
+
+def _base_items(mask: AppContext, target: Target, store: KeyValueStore) -> Iterator[KeyValueItem]:
+    """Yield what stands under the keys of the base, one request each."""
+    for mapping, item in mask.store.listed(Selection(), target, mask.now()):
+        found = store.get(target.key(mapping.order)) if item is not None else None
+        if found is not None:
+            yield found
+
+
+def pending_records(mask: AppContext, limit: int | None) -> Iterator[Record]:
+    """Yield the records of what waits to be sent, deletions without their numbers."""
+    target, now = mask.target(), mask.now()
+    if target is None:
+        return
+    for order, mapping, item in islice(mask.store.pending(target, now), limit):
+        if mapping is not None:
+            yield mask.record(mapping, item, now)
+        else:
+            yield gone_record(order, remote_state(None, item, now))
+
+
+def _parties(item: KeyValueItem) -> dict[str, Any]:
+    """Return the parties in an item's value; None where it holds none."""
+    try:
+        value = json.loads(item.value or "")
+        return {role: PhoneNumber("+" + str(value[role])) for role in ("courier", "client")}
+    except (ValueError, KeyError, TypeError):
+        return {"courier": None, "client": None}

@@ -1,0 +1,211 @@
+"""Everything that is printed: answers to stdout, the conversation to stderr.
+
+People on a terminal get tables, which may change; programs get JSON, JSON Lines, CSV or TSV,
+which only grow. Numbers are redacted unless `reveal`, and then only once the audit has it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from mask_cli.models import PhoneNumber
+from mask_cli.redaction import redacted_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from mask_cli.errors import MaskError
+    from mask_cli.records import Record
+
+_TABLE_ROWS = 1_000
+
+
+class Format(StrEnum):
+    """How answers are printed."""
+
+    AUTO = "auto"
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    TSV = "tsv"
+
+
+class OutputClosed(Exception):
+    """Whoever read our stdout has stopped reading."""
+
+
+def on_terminal() -> bool:
+    """Tell whether somebody can answer a question."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+@dataclass(slots=True)
+class Output:
+    """The printer of one command.
+
+    `reveal` is called before the first whole number is printed, and may refuse by raising;
+    None means that numbers stay redacted.
+    """
+
+    format: Format = Format.AUTO
+    quiet: bool = False
+    color: bool = True
+    reveal: Callable[[], None] | None = None
+
+    def record(self, record: Record) -> None:
+        """Print one thing."""
+        match self._chosen():
+            case Format.JSON | Format.JSONL:
+                self._write(_json(self._plain(record)))
+            case Format.TABLE:
+                self._draw([(name, _text(v)) for name, v in self._plain(record).items()], [])
+            case _:
+                self.records(tuple(record), [record])
+
+    def records(self, fields: Sequence[str], records: Iterable[Record]) -> None:
+        """Print many things as they come; a table is cut at a thousand, and says so."""
+        if self.reveal is not None:
+            self.reveal()
+        rows = (self._plain(record) for record in records)
+        match self._chosen():
+            case Format.JSON:
+                self._write_array(rows)
+            case Format.JSONL:
+                for row in rows:
+                    self._write(_json(row))
+            case Format.TABLE:
+                self._table(fields, rows)
+            case chosen:
+                self._write_separated(fields, rows, "," if chosen is Format.CSV else "\t")
+
+    def text(self, text: str) -> None:
+        """Print an answer that is text by nature: a script, a document, a path."""
+        self._write(text.removesuffix("\n"))
+
+    def raw(self, text: str) -> None:
+        """Print a piece of an answer as it is, its own line ends included."""
+        self._write(text, end="")
+
+    def say(self, text: str) -> None:
+        """Tell a person how it went; silent with --quiet."""
+        if not self.quiet:
+            self.tell(text)
+
+    def warn(self, text: str) -> None:
+        """Tell a person what needs their attention."""
+        self.tell(f"Warning: {text}")
+
+    def error(self, error: MaskError) -> None:
+        """Tell a person what happened and what to do."""
+        self.tell(f"Error: {error.message}")
+        if error.hint:
+            self.tell(f"Hint: {error.hint}")
+
+    def progress(self, what: str, total: int) -> AbstractContextManager[Callable[[], None]]:
+        """Draw a bar on a terminal, nothing elsewhere; call the result once a step."""
+        from mask_cli.progress import bar
+
+        return bar(what, total, shown=not self.quiet and sys.stderr.isatty(), color=self._colored())
+
+    def _chosen(self) -> Format:
+        if self.format is Format.AUTO:
+            return Format.TABLE if sys.stdout.isatty() else Format.TSV
+        return self.format
+
+    def _plain(self, record: Record) -> Record:
+        """Return the record with its numbers as text, whole only when revealed."""
+        return {name: self._shown(value) for name, value in record.items()}
+
+    def _shown(self, value: object) -> object:
+        if isinstance(value, PhoneNumber):
+            return value.e164 if self.reveal is not None else str(value)
+        if isinstance(value, dict):
+            return self._plain(value)
+        if isinstance(value, list):
+            return [self._shown(each) for each in value]
+        return value
+
+    def _write_array(self, rows: Iterator[Record]) -> None:
+        separator = "["
+        for row in rows:
+            self._write(separator + _json(row), end="")
+            separator = ",\n "
+        self._write("]" if separator != "[" else "[]")
+
+    def _write_separated(
+        self, fields: Sequence[str], rows: Iterator[Record], separator: str
+    ) -> None:
+        import csv
+
+        writer = csv.writer(_Lines(self._write), delimiter=separator, lineterminator="")
+        writer.writerow(fields)
+        for row in rows:
+            writer.writerow([_text(row[name]) for name in fields])
+
+    def _table(self, fields: Sequence[str], rows: Iterator[Record]) -> None:
+        shown: list[list[str]] = []
+        for row in rows:
+            if len(shown) == _TABLE_ROWS:
+                self.say(
+                    f"Only the first {_TABLE_ROWS} are shown; --format jsonl shows all,"
+                    " --limit takes fewer."
+                )
+                break
+            shown.append([_text(row[name]) for name in fields])
+        self._draw([(name, "") for name in fields], shown)
+
+    def _draw(self, columns: list[tuple[str, str]], rows: list[list[str]]) -> None:
+        from mask_cli.tables import draw
+
+        try:
+            draw(columns, rows, color=self._colored())
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise OutputClosed from error
+
+    def _colored(self) -> bool:
+        return self.color and "NO_COLOR" not in os.environ
+
+    def _write(self, text: str, end: str = "\n") -> None:
+        try:
+            print(text, end=end)
+        except BrokenPipeError as error:
+            raise OutputClosed from error
+
+    def tell(self, text: str) -> None:
+        """Tell a person, also with --quiet."""
+        # The last line of defence: whatever ended up in a message, no number leaves whole.
+        # A BrokenPipeError here has nobody left to be told to.
+        try:
+            print(redacted_message(text), file=sys.stderr, flush=True)
+        except BrokenPipeError as error:
+            raise OutputClosed from error
+
+
+class _Lines:
+    """What csv.writer takes for a file: each line goes where ours go."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self.write = write
+
+
+def _json(value: Any) -> str:  # noqa: ANN401 (any record)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _text(value: object) -> str:
+    """Return a cell: empty for nothing, lower case for booleans, one line always."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list):
+        return _json(value)
+    return " ".join(str(value).split()) if not isinstance(value, int) else str(value)

@@ -1,0 +1,25 @@
+"""A progress bar on a terminal, drawn by Rich on stderr."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@contextmanager
+def bar(what: str, total: int, *, shown: bool, color: bool) -> Iterator[Callable[[], None]]:
+    """Draw a bar that each call of the result moves one step; nothing when not `shown`."""
+    if not shown:
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeLeft())
+    with Progress(*columns, console=Console(stderr=True, no_color=not color)) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)

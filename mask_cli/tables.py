@@ -1,0 +1,55 @@
+"""Tables on a terminal, drawn by Rich; imported only when there is one to draw."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_STYLES = {
+    "active": "green",
+    "live": "green",
+    "pending": "yellow",
+    "failed": "bold red",
+    "expired": "dim",
+    "absent": "dim",
+    "off": "dim",
+}
+
+
+def console(*, color: bool) -> Console:
+    """Return a console on stdout; Rich itself leaves colours out where there is no terminal."""
+    return Console(no_color=not color, highlight=False, soft_wrap=False)
+
+
+def draw(columns: list[tuple[str, str]], rows: list[list[str]], *, color: bool) -> None:
+    """Draw rows under their columns, or, without rows, each column's own value beside it."""
+    to = console(color=color)
+    if rows or not any(value for _, value in columns):
+        to.print(_wide([name for name, _ in columns], rows))
+    else:
+        to.print(_long(columns))
+
+
+def _wide(names: list[str], rows: list[list[str]]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in names:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(text) for text in row))
+    return table
+
+
+def _long(columns: list[tuple[str, str]]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in columns:
+        table.add_row(name.replace("_", " "), _cell(value))
+    return table
+
+
+def _cell(text: str) -> Text:
+    # Text, not markup: a note may hold square brackets.
+    return Text(text, style=_STYLES.get(text, ""))
