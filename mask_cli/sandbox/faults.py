@@ -1,0 +1,220 @@
+"""What the emulated provider can be told to do wrong, for the next n requests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from mask_cli.sandbox.server import Cut, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mask_cli.sandbox.server import Request
+
+JSON_TYPE = (("Content-Type", "application/json"),)
+HTML_TYPE = (("Content-Type", "text/html; charset=utf-8"),)
+
+THROTTLING_CODES = (340, 314, 162, 484, 515)
+
+
+def json_reply(value: object, status: int = 200) -> Reply:
+    """Return a reply as the platform writes it: `/` is escaped."""
+    text = json.dumps(value, separators=(",", ":")).replace("/", "\\/")
+    return Reply(status, text.encode(), JSON_TYPE)
+
+
+def error_body(code: int, message: str) -> dict[str, object]:
+    """Return the error envelope."""
+    return {"error": {"code": code, "msg": message}}
+
+
+@dataclass(slots=True)
+class Fault:
+    """One thing that goes wrong, `times` times (0: for ever), after letting `skip` requests pass.
+
+    `command` limits it to one method. `applied` lets the request take effect first, for the
+    kinds that answer something else. The other fields matter to some kinds only.
+    """
+
+    kind: str
+    times: int = 1
+    command: str | None = None
+    skip: int = 0
+    applied: bool = False
+    code: int = 2
+    message: str = "Internal error."
+    status: int = 0
+    seconds: float = 0.0
+    pid: int = 0
+    before: bool = True
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind is not one of {', '.join(sorted(KINDS))}")
+        if self.times < 0 or self.skip < 0 or self.seconds < 0:
+            raise ValueError("times, skip and seconds are not negative")
+        # 0 and 1 would hit the process group or init; our own would be the test run.
+        if self.kind == "kill" and (self.pid <= 1 or self.pid == os.getpid()):
+            raise ValueError("pid is not that of another process")
+
+    @classmethod
+    def read(cls, value: object) -> Fault:
+        """Return the fault of a control call's JSON; ValueError tells what is wrong with it."""
+        if not isinstance(value, dict) or "kind" not in value:
+            raise ValueError("a fault is an object with a kind")
+        types = {f.name: type(f.default) for f in fields(cls)} | {"kind": str, "command": str}
+        for name, given in value.items():
+            wanted = (int, float) if types.get(name) is float else types.get(name)
+            if wanted is None:
+                raise ValueError(f"unknown field {name}")
+            if not isinstance(given, wanted) or (isinstance(given, bool) and wanted is not bool):
+                raise ValueError(f"field {name} has the wrong type")
+        return cls(**value)
+
+    def act(self, carry_out: Callable[[], Reply], request: Request) -> Reply | Cut:
+        """Go wrong on one request; `carry_out` gives it its effect and its right answer."""
+        special = _SPECIAL.get(self.kind)
+        if special:
+            return special(self, carry_out, request)
+        if self.applied:
+            carry_out()
+        return _REPLIES[self.kind](self)
+
+
+def _lost(fault: Fault, carry_out: Callable[[], Reply], request: Request) -> Cut:
+    del fault, request
+    carry_out()
+    return Cut.CLOSE
+
+
+def _reset(fault: Fault, carry_out: Callable[[], Reply], request: Request) -> Cut:
+    del request
+    if fault.applied:
+        carry_out()
+    return Cut.RESET
+
+
+def _silent(fault: Fault, carry_out: Callable[[], Reply], request: Request) -> Cut:
+    if fault.applied or fault.kind == "silent-applied":
+        carry_out()
+    request.stopping.wait()
+    return Cut.CLOSE
+
+
+def _kill(fault: Fault, carry_out: Callable[[], Reply], request: Request) -> Cut:
+    del request
+    if not fault.before:
+        carry_out()
+    os.kill(fault.pid, signal.SIGKILL)
+    return Cut.CLOSE
+
+
+_SPECIAL: Mapping[str, Callable[[Fault, Callable[[], Reply], Request], Reply | Cut]] = {
+    "lost": _lost,
+    "reset": _reset,
+    "silent": _silent,
+    "silent-applied": _silent,
+    "kill": _kill,
+}
+
+_PAGE = b"<html><body><h1>Service Unavailable</h1></body></html>"
+
+_REPLIES: Mapping[str, Callable[[Fault], Reply]] = {
+    "error": lambda f: json_reply(error_body(f.code, f.message), f.status or 200),
+    "errors": lambda f: json_reply(
+        {"errors": [{"code": f.code, "msg": f.message}]}, f.status or 200
+    ),
+    "error-text": lambda f: json_reply({"error": f.message}, f.status or 200),
+    "json-status": lambda f: json_reply({"status": "failed"}, f.status or 500),
+    "result-status": lambda f: json_reply({"result": 1}, f.status or 500),
+    "html-status": lambda f: Reply(f.status or 503, _PAGE, HTML_TYPE),
+    "html-200": lambda f: Reply(f.status or 200, _PAGE, HTML_TYPE),
+    "broken-json": lambda f: Reply(f.status or 200, b'{"result":{"key":', JSON_TYPE),
+    "no-type": lambda f: Reply(f.status or 200, b'{"result":1}'),
+    "null": lambda f: json_reply(None, f.status or 200),
+    "number": lambda f: json_reply(7, f.status or 200),
+    "list": lambda f: json_reply([], f.status or 200),
+    "too-many": lambda f: Reply(
+        f.status or 429, _PAGE, (*HTML_TYPE, ("Retry-After", f"{f.seconds:g}"))
+    ),
+    "redirect": lambda f: Reply(f.status or 302, b"", (("Location", "/elsewhere"),)),
+    "empty": lambda f: Reply(f.status or 200, b"", JSON_TYPE),
+}
+
+KINDS = frozenset({*_SPECIAL, *_REPLIES, "latency"})
+
+
+class Faults:
+    """The faults that are to come; safe to change while requests run."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def add(
+        self,
+        kind: str,
+        *,
+        times: int = 1,
+        command: str | None = None,
+        skip: int = 0,
+        applied: bool = False,
+        code: int = 2,
+        message: str = "Internal error.",
+        status: int = 0,
+        seconds: float = 0.0,
+        pid: int = 0,
+        before: bool = True,
+    ) -> Fault:
+        """Add a fault behind those already waiting; see `Fault` for the fields."""
+        fault = Fault(
+            kind, times, command, skip, applied, code, message, status, seconds, pid, before
+        )
+        return self.put(fault)
+
+    def put(self, fault: Fault) -> Fault:
+        """Add a fault that is already made."""
+        with self._lock:
+            self._faults.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Let all go well from now on."""
+        with self._lock:
+            self._faults.clear()
+
+    def waiting(self) -> int:
+        """Count the faults that have not used up their times."""
+        with self._lock:
+            return len(self._faults)
+
+    def take(self, command: str | None) -> tuple[float, Fault | None]:
+        """Return the delay and the fault of the next request, and count them as used.
+
+        Delays add up and go with the first other fault that fits.
+        """
+        delay, chosen = 0.0, None
+        with self._lock:
+            for fault in list(self._faults):
+                if fault.command not in (None, command):
+                    continue
+                if fault.skip:
+                    fault.skip -= 1
+                elif fault.kind == "latency":
+                    delay += fault.seconds
+                    self._use(fault)
+                elif chosen is None:
+                    chosen = fault
+                    self._use(fault)
+        return delay, chosen
+
+    def _use(self, fault: Fault) -> None:
+        if fault.times == 1:
+            self._faults.remove(fault)
+        elif fault.times:
+            fault.times -= 1
