@@ -23,7 +23,7 @@ from mask_cli.sandbox.voximplant_tokens import Tokens
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from mask_cli.sandbox.voximplant_kvs import Stored
+    from mask_cli.sandbox.voximplant_kvs import KeyValueModel, Stored
     from mask_cli.sandbox.voximplant_methods import Switches
 
 ACCOUNT_ID = 1000001
@@ -99,10 +99,15 @@ class VoximplantSandbox:
         """Return the live items of an application's key-value store by key."""
         return stored_items(self._account, application_id)
 
-    def add_application(self, name: str) -> int:
-        """Create an application and return its id."""
+    def store(self, application_id: int = 1) -> KeyValueModel:
+        """Return the key-value store of an application, to fill it without calls."""
+        return self._account.applications[application_id].store
+
+    def add_application(self, name: str, *, node: str | None = None) -> int:
+        """Create an application and return its id; newer accounts have a node in its name."""
         with self._account.lock:
-            return add_application(self._account, name).application_id
+            application = add_application(self._account, name, node=node)
+            return application.application_id
 
     def reset(self) -> None:
         """Become as new, but for the port, the keys and the ids."""

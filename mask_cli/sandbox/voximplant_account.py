@@ -19,9 +19,14 @@ DEFAULT_COUNT = 20
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,64}")
 
 
-def add_application(account: Account, name: str, *, secure: bool = False) -> Application:
+def add_application(
+    account: Account, name: str, *, secure: bool = False, node: str | None = None
+) -> Application:
     """Create an application from its short or full name; 107 and 129 as the platform says."""
     full = full_name(account, name)
+    if node:
+        label, _, domain = full.partition(".")
+        full = f"{label}.{domain.replace('.', f'.{node}.', 1)}"
     if any(application.name == full for application in account.applications.values()):
         raise ApiError(129)
     application = Application(account.next_id(), full, account.clock.now(), secure)

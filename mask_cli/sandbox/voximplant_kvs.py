@@ -25,7 +25,7 @@ class Stored:
 
 @dataclass
 class KeyValueModel:
-    """Items by key; one whose `expires_at` has come is gone, also when the clock goes back."""
+    """Items by key; one whose `expires_at` has come is gone."""
 
     _items: dict[str, Stored] = field(default_factory=dict)
     _listings: dict[tuple[str, str], tuple[int, list[str]]] = field(default_factory=dict)

@@ -63,6 +63,8 @@ def _page(account: Account, parameters: Parameters) -> list[Stored]:
     pattern = _checked_key(parameters.text("key") or "")
     count = parameters.in_range("count", 1, MOST_ITEMS) or DEFAULT_ITEMS
     offset = parameters.in_range("offset", 0, 10**12) or 0
+    if account.switches.offset == "ignored":
+        offset = 0
     store = account.application(parameters).store
     return store.page(pattern, account.switches.pattern, (count, offset), account.clock.now())
 

@@ -52,19 +52,21 @@ class Switches:
 
     `missing_get` and `missing_delete` are `error` (with `missing_code`), `null`, `object` or
     `list`; `missing_delete` may also be `one`. `pattern` of a listing is `prefix` or
-    `namespace`. `denied_status` is the HTTP status of authorization failures.
+    `namespace`. `offset` is `honoured` or `ignored`: then a listing never ends. `denied_status` is the HTTP status of authorization failures.
     """
 
     missing_get: str = "error"
     missing_delete: str = "error"
     missing_code: int = 101
     pattern: str = "prefix"
+    offset: str = "honoured"
     denied_status: int = 200
 
     _CHOICES = {  # noqa: RUF012 (a constant; dataclass fields are annotated)
         "missing_get": ("error", "null", "object", "list"),
         "missing_delete": ("error", "null", "object", "list", "one"),
         "pattern": ("prefix", "namespace"),
+        "offset": ("honoured", "ignored"),
     }
 
     def change(self, values: Mapping[str, object]) -> None:

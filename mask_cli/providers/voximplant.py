@@ -1,0 +1,372 @@
+"""Voximplant: the account, its applications, and the key-value store of one of them.
+
+Importing this module does not import the SDK; the first call does.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from mask_cli.errors import (
+    BadData,
+    Conflict,
+    MaskError,
+    NotFound,
+    ProviderRefused,
+    ProviderUnavailable,
+)
+from mask_cli.providers.base import KeyValueItem, RemoteApplication
+from mask_cli.providers.voximplant_credentials import Credentials, load_credentials
+from mask_cli.providers.voximplant_replies import NOT_ABOUT_A_KEY, WRONG_APPLICATION
+from mask_cli.redaction import redacted_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+    from mask_cli.providers._voximplant_client import Client
+
+__all__ = ["Credentials", "Voximplant", "VoximplantStore", "load_credentials"]
+
+_T = TypeVar("_T")
+
+DEADLINE = 10.0
+"""Seconds that one call may take, its repetitions included."""
+PAGE = 50
+_APPLICATIONS_PAGE = 100
+_LONGEST_KEY = 200
+_LONGEST_VALUE = 2000
+_KEY = re.compile(r"[a-zA-Z0-9а-яА-ЯёЁ_\-:;.#+]+")  # noqa: RUF001 (the platform takes Cyrillic)
+_EVERYTHING = "all"
+"""What the platform takes for every application, key or number: never sent."""
+
+
+class Voximplant:
+    """An account; its calls may be made from many threads at once.
+
+    All calls raise ProviderUnavailable (75), ProviderRefused (69), ProviderDenied (77), and
+    the first one ConfigurationError (78) when the key or the TLS authorities are unusable.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        endpoint: str = "api.voximplant.com",
+        *,
+        deadline: float = DEADLINE,
+        connections: int = 16,
+    ) -> None:
+        self.credentials = credentials
+        self.endpoint = endpoint
+        self._deadline = deadline
+        self._connections = connections
+        self._made: Client | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; a later call opens new ones."""
+        with self._lock:
+            if self._made is not None:
+                self._made.close()
+                self._made = None
+
+    @property
+    def client(self) -> Client:
+        """The SDK's client, made at the first call."""
+        with self._lock:
+            if self._made is None:
+                from mask_cli.providers._voximplant_client import Client  # noqa: PLC0415 (slow)
+
+                self._made = Client(
+                    self.credentials,
+                    self.endpoint,
+                    deadline=self._deadline,
+                    connections=self._connections,
+                )
+            return self._made
+
+    @property
+    def clock_difference(self) -> int | None:
+        """Seconds by which the platform's clock was ahead of ours in its last answer, if any."""
+        return None if self._made is None else self._made.clock_difference
+
+    def account_info(self) -> dict[str, object]:
+        """Return what the platform tells of the account: a check of the credentials."""
+        info = _result(self.client.get_account_info)
+        if not isinstance(info, dict):
+            raise _odd("account information")
+        return info
+
+    def applications(self) -> Iterator[RemoteApplication]:
+        """Yield all applications, each once; `name` is the first label."""
+        return (_first_label(application) for application in self._applications())
+
+    def resolve_application(self, id_or_name: str) -> RemoteApplication:
+        """Return the application with this id, when it is digits, or name; else NotFound.
+
+        A name is compared by its first label, unless it is written in full.
+        """
+        _refuse_everything(id_or_name, "application")
+        if id_or_name.isascii() and id_or_name.isdigit():
+            found = list(self._applications(application_id=id_or_name))
+            found = [one for one in found if one.application_id == id_or_name]
+        else:
+            label = id_or_name.partition(".")[0]
+            found = list(self._applications(application_name=label))
+            found = [one for one in found if id_or_name in (one.name, one.name.partition(".")[0])]
+        if not found:
+            raise NotFound(
+                f"there is no Voximplant application {redacted_value(id_or_name)}",
+                hint="mask voximplant app list shows those of this account",
+            )
+        if len(found) > 1:
+            ids = ", ".join(one.application_id for one in found)
+            raise Conflict(
+                f"several applications are called {redacted_value(id_or_name)}: {ids}",
+                hint="use the id",
+            )
+        return _first_label(found[0])
+
+    def add_application(self, name: str) -> RemoteApplication:
+        """Create an application; Conflict when the name is taken."""
+        _refuse_everything(name, "application")
+        try:
+            envelope = _called(self.client.add_application, application_name=name)
+        except ProviderRefused as error:
+            if error.code == _NAME_TAKEN:
+                raise Conflict(f"the application {redacted_value(name)} exists") from error
+            raise
+        return _first_label(_application(envelope))
+
+    def key_value_store(self, application_id: str) -> VoximplantStore:
+        """Return the key-value store of an application."""
+        _refuse_everything(application_id, "application")
+        return VoximplantStore(self, application_id)
+
+    def _applications(self, **filters: str) -> Iterator[RemoteApplication]:
+        def fetch(count: int, offset: int) -> object:
+            try:
+                return _result(self.client.get_applications, count=count, offset=offset, **filters)
+            except ProviderRefused as error:
+                if error.code in WRONG_APPLICATION and filters:
+                    return []
+                raise
+
+        yield from _pages(fetch, _application, lambda one: one.application_id, _APPLICATIONS_PAGE)
+
+
+_NAME_TAKEN = 129
+
+
+class VoximplantStore:
+    """The key-value store of one application: the contract `KeyValueStore`.
+
+    The documentation does not say how a missing key is answered. `null`, an empty object or
+    list, and an error whose code is not about something else (see NOT_ABOUT_A_KEY) all mean
+    that it is not there. As an order left behind stays reachable, `delete` does not trust
+    such an error alone: it looks whether the item is still there.
+    """
+
+    def __init__(self, account: Voximplant, application_id: str) -> None:
+        self._account = account
+        self._application_id = application_id
+
+    def set(self, key: str, value: str, expires_at: int) -> KeyValueItem:
+        """Write an item, new or not; an answer with another value than sent is an error."""
+        _check_key(key)
+        if not 0 < len(value) <= _LONGEST_VALUE:
+            raise BadData(f"the value of {redacted_value(key)} is not 1 to 2000 characters long")
+        result = _result(
+            self._account.client.set_key_value_item,
+            key=key,
+            value=value,
+            application_id=self._application_id,
+            expires_at=expires_at,
+        )
+        item = _item(result, unsure=True)
+        if (item.key, item.value) != (key, value):
+            raise ProviderUnavailable(
+                f"Voximplant kept another value under {redacted_value(key)} than was sent",
+                unsure=True,
+            )
+        return item
+
+    def get(self, key: str) -> KeyValueItem | None:
+        """Return the item, None when there is none."""
+        _check_key(key)
+        try:
+            result = _result(
+                self._account.client.get_key_value_item,
+                key=key,
+                application_id=self._application_id,
+            )
+        except ProviderRefused as error:
+            if error.code is None or error.code in NOT_ABOUT_A_KEY:
+                raise
+            return None
+        if result is None or result in ({}, []):
+            return None
+        item = _item(result)
+        if item.key != key:
+            raise _odd("item")
+        return item
+
+    def delete(self, key: str) -> bool:
+        """Remove the item; False when there was none, as far as the platform tells."""
+        _check_key(key)
+        try:
+            result = _result(
+                self._account.client.del_key_value_item,
+                key=key,
+                application_id=self._application_id,
+            )
+        except ProviderRefused as error:
+            if error.code is None or error.code in NOT_ABOUT_A_KEY or self.get(key) is not None:
+                raise
+            return False
+        if result is None or result in ({}, []):
+            return False
+        if result != 1:
+            raise _odd("deletion", unsure=True)
+        return True
+
+    def items(self, namespace: str) -> Iterator[KeyValueItem]:
+        """Yield all items whose key begins with the namespace.
+
+        Without a colon in it the platform cannot be asked for them in one go (in one reading
+        of its documentation it lists whole namespaces only), so each is got by its key.
+        """
+        if ":" not in namespace:
+            for key in self.keys(namespace):
+                item = self.get(key.key)
+                if item is not None:
+                    yield item
+            return
+        pattern = namespace.partition(":")[0]
+        # A listing needs a pattern; keys that begin with the colon have none but the colon.
+        yield from self._listing(pattern or namespace, namespace, values=True)
+
+    def keys(self, namespace: str | None = None) -> Iterator[KeyValueItem]:
+        """Yield all keys, those that begin with the namespace if one is given."""
+        beginning = namespace or ""
+        pattern = beginning.partition(":")[0] if ":" in beginning else ""
+        yield from self._listing(pattern or None, beginning, values=False)
+
+    def _listing(
+        self, pattern: str | None, beginning: str, *, values: bool
+    ) -> Iterator[KeyValueItem]:
+        if pattern is not None:
+            _check_key(pattern)
+
+        def fetch(count: int, offset: int) -> object:
+            client = self._account.client
+            return _result(
+                client.get_key_value_items if values else client.get_key_value_keys,
+                key=pattern,
+                application_id=self._application_id,
+                count=count,
+                offset=offset,
+            )
+
+        read = _item if values else _key_only
+        for item in _pages(fetch, read, lambda item: item.key, PAGE):
+            if item.key.startswith(beginning):
+                yield item
+
+
+def _pages(
+    fetch: Callable[[int, int], object],
+    read: Callable[[object], _T],
+    name: Callable[[_T], str],
+    size: int,
+) -> Iterator[_T]:
+    """Yield what all pages hold, each once, until a page is shorter than asked for."""
+    seen: set[str] = set()
+    for offset in range(0, 10**12, size):
+        page = fetch(size, offset)
+        if not isinstance(page, list):
+            raise _odd("listing")
+        fresh = [item for item in map(read, page) if name(item) not in seen]
+        yield from fresh
+        seen.update(map(name, fresh))
+        if len(page) < size:
+            return
+        if not fresh:
+            # Whole pages of what was shown before: it does not move on.
+            raise _odd("listing")
+
+
+def _called(call: Callable[..., object], **arguments: object) -> object:
+    """Call a method of the SDK; what it trips over in an answer is an odd answer."""
+    try:
+        return call(**arguments)
+    except MaskError:
+        raise
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise _odd("answer", unsure=True) from error
+
+
+def _result(call: Callable[..., object], **arguments: object) -> object:
+    envelope = _called(call, **arguments)
+    return envelope.get("result") if isinstance(envelope, dict) else None
+
+
+def _item(value: object, *, unsure: bool = False) -> KeyValueItem:
+    key = _key_only(value, unsure=unsure)
+    text = value.get("value") if isinstance(value, dict) else None
+    if not isinstance(text, str):
+        raise _odd("item", unsure=unsure)
+    return KeyValueItem(key.key, text, key.expires_at)
+
+
+def _key_only(value: object, *, unsure: bool = False) -> KeyValueItem:
+    if not isinstance(value, dict):
+        raise _odd("item", unsure=unsure)
+    key, expires_at = value.get("key"), value.get("expires_at")
+    if not isinstance(key, str) or not isinstance(expires_at, int):
+        raise _odd("item", unsure=unsure)
+    return KeyValueItem(key, None, expires_at)
+
+
+def _application(value: object) -> RemoteApplication:
+    if not isinstance(value, dict):
+        raise _odd("application")
+    number, name = value.get("application_id"), value.get("application_name")
+    if not isinstance(number, int) or not isinstance(name, str):
+        raise _odd("application")
+    return RemoteApplication(str(number), name)
+
+
+def _first_label(application: RemoteApplication) -> RemoteApplication:
+    return RemoteApplication(application.application_id, application.name.partition(".")[0])
+
+
+def _odd(what: str, *, unsure: bool = False) -> ProviderUnavailable:
+    return ProviderUnavailable(f"Voximplant's {what} is not the documented one", unsure=unsure)
+
+
+def _check_key(key: str) -> None:
+    _refuse_everything(key, "key")
+    if not _KEY.fullmatch(key) or len(key) > _LONGEST_KEY:
+        raise BadData(
+            f"the key {redacted_value(key)} cannot be kept by Voximplant",
+            hint="1 to 200 letters, digits and _ - : ; . # +",
+        )
+
+
+def _refuse_everything(text: str, what: str) -> None:
+    if text.strip().lower() == _EVERYTHING:
+        raise BadData(f"'{_EVERYTHING}' is not the name of one {what}")
