@@ -50,12 +50,19 @@ class Client(VoximplantAPI):  # type: ignore[misc]  # the SDK ships no types
     """
 
     def __init__(
-        self, credentials: Credentials, endpoint: str, *, deadline: float, connections: int
+        self,
+        credentials: Credentials,
+        endpoint: str,
+        *,
+        deadline: float,
+        connections: int,
+        pause: float,
     ) -> None:
         check_private_key(credentials)
         super().__init__(credentials_file_path=str(credentials.path), endpoint=endpoint)
         self.clock_difference: int | None = None
         self._deadline = deadline
+        self._longest_pause = pause
         self._token = ("", 0)
         self._token_lock = threading.Lock()
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
@@ -107,10 +114,11 @@ class Client(VoximplantAPI):  # type: ignore[misc]  # the SDK ships no types
             if not isinstance(outcome, Failure):
                 return outcome
             unsure = unsure or (changes and outcome.unsure)
-            pause = _pause(outcome, attempt)
+            pause = self._pause(outcome, attempt)
             last = attempt == ATTEMPTS or time.monotonic() + pause >= end
             if last or not outcome.retry or (unsure and cmd in _ONCE):
-                raise self._with_clock(outcome).error(unsure=unsure)
+                error, refusal = self._with_clock(outcome).errors(unsure=unsure)
+                raise error from refusal
             time.sleep(pause)
 
     def _attempt(
@@ -149,6 +157,12 @@ class Client(VoximplantAPI):  # type: ignore[misc]  # the SDK ships no types
                 bytes(body),
                 _retry_after(response),
             )
+
+    def _pause(self, failure: Failure, attempt: int) -> float:
+        if failure.retry_after is not None:
+            return failure.retry_after
+        # Jitter, so that many at once do not come back at once; nothing secret about it.
+        return random.uniform(0.5, 1.0) * self._longest_pause * 2.0 ** (attempt - 1)  # noqa: S311
 
     def _compare_clocks(self, response: httpx.Response) -> None:
         try:
@@ -200,13 +214,6 @@ def _broken_transport(error: httpx.RequestError) -> Failure:
 
 def _words(error: Exception) -> str:
     return str(error) or type(error).__name__
-
-
-def _pause(failure: Failure, attempt: int) -> float:
-    if failure.retry_after is not None:
-        return failure.retry_after
-    # Jitter, so that many at once do not come back at once; nothing secret about it.
-    return random.uniform(0.5, 1.0) * 0.1 * 2.0**attempt  # noqa: S311
 
 
 def _retry_after(response: httpx.Response) -> float | None:

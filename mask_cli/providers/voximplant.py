@@ -34,6 +34,8 @@ _T = TypeVar("_T")
 
 DEADLINE = 10.0
 """Seconds that one call may take, its repetitions included."""
+PAUSE = 0.2
+"""Seconds before the second attempt, at most; doubled before each further one."""
 PAGE = 50
 _APPLICATIONS_PAGE = 100
 _LONGEST_KEY = 200
@@ -57,11 +59,13 @@ class Voximplant:
         *,
         deadline: float = DEADLINE,
         connections: int = 16,
+        pause: float = PAUSE,
     ) -> None:
         self.credentials = credentials
         self.endpoint = endpoint
         self._deadline = deadline
         self._connections = connections
+        self._pause = pause
         self._made: Client | None = None
         self._lock = threading.Lock()
 
@@ -95,6 +99,7 @@ class Voximplant:
                     self.endpoint,
                     deadline=self._deadline,
                     connections=self._connections,
+                    pause=self._pause,
                 )
             return self._made
 
@@ -214,7 +219,7 @@ class VoximplantStore:
                 application_id=self._application_id,
             )
         except ProviderRefused as error:
-            if error.code is None or error.code in NOT_ABOUT_A_KEY:
+            if not _may_mean_missing(error):
                 raise
             return None
         if result is None or result in ({}, []):
@@ -233,8 +238,10 @@ class VoximplantStore:
                 key=key,
                 application_id=self._application_id,
             )
-        except ProviderRefused as error:
-            if error.code is None or error.code in NOT_ABOUT_A_KEY or self.get(key) is not None:
+        except (ProviderRefused, ProviderUnavailable) as error:
+            # A repetition after a lost answer may find nothing left to delete.
+            refusal = error if isinstance(error, ProviderRefused) else error.__cause__
+            if not _may_mean_missing(refusal) or self.get(key) is not None:
                 raise
             return False
         if result is None or result in ({}, []):
@@ -322,6 +329,14 @@ def _called(call: Callable[..., object], **arguments: object) -> object:
 def _result(call: Callable[..., object], **arguments: object) -> object:
     envelope = _called(call, **arguments)
     return envelope.get("result") if isinstance(envelope, dict) else None
+
+
+def _may_mean_missing(error: BaseException | None) -> bool:
+    return (
+        isinstance(error, ProviderRefused)
+        and error.code is not None
+        and error.code not in NOT_ABOUT_A_KEY
+    )
 
 
 def _item(value: object, *, unsure: bool = False) -> KeyValueItem:

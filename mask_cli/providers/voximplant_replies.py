@@ -44,15 +44,18 @@ class Failure:
     refusal: bool = False
     hint: str | None = None
 
-    def error(self, *, unsure: bool) -> MaskError:
-        """Return the exception that tells it; `unsure` may come from an earlier attempt.
+    def errors(self, *, unsure: bool) -> tuple[MaskError, ProviderRefused | None]:
+        """Return the exception that tells it and, when that is another one, the refusal.
 
-        A refusal that follows an attempt nobody knows the end of leaves that end unknown.
+        `unsure` may come from an earlier attempt: a refusal that follows one whose end nobody
+        knows leaves that end unknown.
         """
-        if not self.refusal or unsure:
-            return ProviderUnavailable(self.what, unsure=unsure, hint=self.hint)
+        unavailable = ProviderUnavailable(self.what, unsure=unsure, hint=self.hint)
+        if not self.refusal:
+            return unavailable, None
         kind = ProviderDenied if self.code is None or self.code in DENIED else ProviderRefused
-        return kind(self.what, code=self.code, hint=self.hint)
+        refused = kind(self.what, code=self.code, hint=self.hint)
+        return (unavailable, refused) if unsure else (refused, None)
 
 
 def read_reply(

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import threading
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from mask_cli.sandbox.server import Cut, Reply
@@ -114,12 +114,18 @@ def _kill(fault: Fault, carry_out: Callable[[], Reply], request: Request) -> Cut
     return Cut.CLOSE
 
 
+def _drip(fault: Fault, carry_out: Callable[[], Reply], request: Request) -> Reply:
+    del request
+    return replace(carry_out(), drip=fault.seconds)
+
+
 _SPECIAL: Mapping[str, Callable[[Fault, Callable[[], Reply], Request], Reply | Cut]] = {
     "lost": _lost,
     "reset": _reset,
     "silent": _silent,
     "silent-applied": _silent,
     "kill": _kill,
+    "drip": _drip,
 }
 
 _PAGE = b"<html><body><h1>Service Unavailable</h1></body></html>"

@@ -56,11 +56,15 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer; Date and Content-Length are added when it is written."""
+    """An answer; Date and Content-Length are added when it is written.
+
+    With `drip` the body goes out byte by byte with that many seconds between.
+    """
 
     status: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
+    drip: float = 0.0
 
 
 @dataclass(slots=True)
@@ -292,8 +296,14 @@ class _Handler(BaseHTTPRequestHandler):
         reason = self.responses.get(reply.status, ("",))[0]
         head = f"HTTP/1.1 {reply.status} {reason}\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in headers)
-        # One write, one TLS record.
-        self.wfile.write(head.encode("latin-1") + b"\r\n" + reply.body)
+        if not reply.drip:
+            # One write, one TLS record.
+            self.wfile.write(head.encode("latin-1") + b"\r\n" + reply.body)
+            return
+        self.wfile.write(head.encode("latin-1") + b"\r\n")
+        for byte in reply.body:
+            self.wfile.write(bytes([byte]))
+            self.server.stopping.wait(reply.drip)
 
     def _cut(self, how: Cut) -> None:
         self.close_connection = True

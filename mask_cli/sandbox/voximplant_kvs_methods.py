@@ -25,8 +25,12 @@ def _set(account: Account, parameters: Parameters) -> dict[str, object]:
     value = parameters.required("value")
     if len(value) > LONGEST_VALUE:
         raise ApiError(477, f"The 'value' length should not exceed {LONGEST_VALUE}.")
-    item = Stored(key, value, _expiry(parameters, account.clock.now()))
-    account.application(parameters).store.set(item)
+    now = account.clock.now()
+    item = Stored(key, value, _expiry(parameters, now))
+    store = account.application(parameters).store
+    if account.switches.existing == "kept":
+        item = store.get(key, now) or item
+    store.set(item)
     return {"result": _shown(item)}
 
 

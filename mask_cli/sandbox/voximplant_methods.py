@@ -52,7 +52,9 @@ class Switches:
 
     `missing_get` and `missing_delete` are `error` (with `missing_code`), `null`, `object` or
     `list`; `missing_delete` may also be `one`. `pattern` of a listing is `prefix` or
-    `namespace`. `offset` is `honoured` or `ignored`: then a listing never ends. `denied_status` is the HTTP status of authorization failures.
+    `namespace`. `offset` is `honoured` or `ignored`: then a listing never ends.
+    `existing` says what setting an existing key does: `changed` or, as an older text of the
+    documentation has it, `kept`. `denied_status` is the HTTP status of authorization failures.
     """
 
     missing_get: str = "error"
@@ -60,6 +62,7 @@ class Switches:
     missing_code: int = 101
     pattern: str = "prefix"
     offset: str = "honoured"
+    existing: str = "changed"
     denied_status: int = 200
 
     _CHOICES = {  # noqa: RUF012 (a constant; dataclass fields are annotated)
@@ -67,6 +70,7 @@ class Switches:
         "missing_delete": ("error", "null", "object", "list", "one"),
         "pattern": ("prefix", "namespace"),
         "offset": ("honoured", "ignored"),
+        "existing": ("changed", "kept"),
     }
 
     def change(self, values: Mapping[str, object]) -> None:

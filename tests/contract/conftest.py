@@ -35,7 +35,7 @@ def sandbox(
 @pytest.fixture
 def account(sandbox: VoximplantSandbox) -> Iterator[Voximplant]:
     credentials = load_credentials(sandbox.credentials_file)
-    with Voximplant(credentials, sandbox.endpoint, deadline=2.0) as account:
+    with Voximplant(credentials, sandbox.endpoint, deadline=2.0, pause=0.005) as account:
         yield account
 
 

@@ -159,7 +159,7 @@ def test_keys_without_a_namespace_are_listed_in_both_readings(
     sandbox.switches.change({"pattern": reading})
     put(sandbox, "00042", "00043", "o-1", "order:1")
 
-    assert {item.key for item in contract.keys()} == {"00042", "00043", "o-1", "order:1"}
+    assert {item.key for item in contract.keys(None)} == {"00042", "00043", "o-1", "order:1"}
     assert {item.key for item in contract.keys("o-")} == {"o-1"}
     assert {item.key: item.value for item in contract.items("000")} == {
         "00042": VALUE,
