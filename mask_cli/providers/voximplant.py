@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from mask_cli.errors import (
     BadData,
+    ConfigurationError,
     Conflict,
     MaskError,
     NotFound,
@@ -41,6 +42,7 @@ _APPLICATIONS_PAGE = 100
 _LONGEST_KEY = 200
 _LONGEST_VALUE = 2000
 _KEY = re.compile(r"[a-zA-Z0-9а-яА-ЯёЁ_\-:;.#+]+")  # noqa: RUF001 (the platform takes Cyrillic)
+_ENDPOINT = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _EVERYTHING = "all"
 """What the platform takes for every application, key or number: never sent."""
 
@@ -50,6 +52,7 @@ class Voximplant:
 
     All calls raise ProviderUnavailable (75), ProviderRefused (69), ProviderDenied (77), and
     the first one ConfigurationError (78) when the key or the TLS authorities are unusable.
+    A malformed endpoint is found at once.
     """
 
     def __init__(
@@ -61,6 +64,10 @@ class Voximplant:
         connections: int = 16,
         pause: float = PAUSE,
     ) -> None:
+        if not _ENDPOINT.fullmatch(endpoint):
+            raise ConfigurationError(
+                f"voximplant.endpoint {redacted_value(endpoint)} is not host or host:port"
+            )
         self.credentials = credentials
         self.endpoint = endpoint
         self._deadline = deadline

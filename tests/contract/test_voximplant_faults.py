@@ -453,11 +453,23 @@ def test_a_missing_authorities_file_is_a_setting_not_a_crash(
         account.account_info()
 
 
-@pytest.mark.parametrize("endpoint", ["127.0.0.1:x", "https://127.0.0.1", "a b", "[::1"])
-def test_a_malformed_endpoint_is_no_traceback(sandbox: VoximplantSandbox, endpoint: str) -> None:
+@pytest.mark.parametrize(
+    "endpoint", ["", "127.0.0.1:x", "https://127.0.0.1", "a b", "[::1", "host/path", "me@host"]
+)
+def test_a_malformed_endpoint_is_found_before_any_call(
+    sandbox: VoximplantSandbox, endpoint: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"voximplant\.endpoint"):
+        Voximplant(load_credentials(sandbox.credentials_file), endpoint)
+
+
+def test_a_port_that_cannot_be_is_no_traceback(sandbox: VoximplantSandbox) -> None:
     credentials = load_credentials(sandbox.credentials_file)
 
-    with Voximplant(credentials, endpoint, deadline=1) as account, pytest.raises(MaskError):
+    with (
+        Voximplant(credentials, "127.0.0.1:99999", deadline=1) as account,
+        pytest.raises(MaskError),
+    ):
         account.account_info()
 
 
