@@ -1,0 +1,1 @@
+"""Compare `mask` with other programs on the same machine, in the same run."""
