@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import resource
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 LONGEST_RUN = 600.0
 """Seconds after which a process that does not end is stopped."""
+_LAUNCH = Path(__file__).with_name("launch.py")
 _MEGABYTE = 2**20
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
@@ -29,19 +29,21 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One process: seconds until its end, its peak memory, seconds until its first line."""
+    """One process: seconds until its end, its peak memory, seconds until its first line.
+
+    The peak is never reported below `floor`, the size of the process that started it.
+    """
 
     seconds: float
     peak: int
-    first_line: float | None = None
+    floor: int = 0
+    first_line: float = -1.0
 
     @property
     def megabytes(self) -> float:
-        """The peak in MB; refuses when it may be ours rather than the process's own."""
-        # A child starts as a copy of its parent, so Linux never reports less than our size.
-        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
-        if self.peak <= own:
-            raise BenchmarkError("the harness is larger than the process it should measure")
+        """The peak in MB; refuses when it may be the starter's rather than the process's own."""
+        if self.peak <= self.floor:
+            raise BenchmarkError("the process is too small to measure its memory")
         return self.peak / _MEGABYTE
 
 
@@ -83,58 +85,38 @@ def run(
 
     Raises BenchmarkError when it fails or takes longer than LONGEST_RUN.
     """
+    launch = (sys.executable, "-I", "-S", str(_LAUNCH), "lines" if lines else "quiet", *command)
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as errors:
         given.write(stdin)
         given.seek(0)
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            command,
-            env=env,
-            stdin=given,
-            stdout=subprocess.PIPE if lines else subprocess.DEVNULL,
-            stderr=errors,
-        )
-        with _stopped_at_the_latest(process):
-            first = _drained(process.stdout, started) if process.stdout else None
-            _, status, usage = os.wait4(process.pid, 0)
-            seconds = time.perf_counter() - started
-            process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise BenchmarkError(_failure(command, process.returncode, errors))
-    return Run(seconds, usage.ru_maxrss * _RSS_UNIT, first)
-
-
-@contextmanager
-def _stopped_at_the_latest(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Kill the process when its time is up, or when we are interrupted."""
-    timer = threading.Timer(LONGEST_RUN, process.kill)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        if process.returncode is None:
-            process.kill()
-            process.wait()
-        if process.stdout:
-            process.stdout.close()
-
-
-def _drained(output: IO[bytes], started: float) -> float:
-    """Read everything; return when the first line had come."""
-    if not output.readline():
+        said = _said(launch, env, given, errors).split()
+        errors.seek(0)
+        complaint = errors.read()[-500:].decode(errors="replace").strip()
+    code, seconds, peak, floor, first = said or (b"nothing",) * 5
+    if code != b"0":
+        ended = f"{' '.join(command)[:200]} ended with {code.decode()}"
+        raise BenchmarkError(f"{ended}: {complaint}")
+    if lines and float(first) < 0:
         raise BenchmarkError("there is no first line to time")
-    first = time.perf_counter() - started
-    while output.read(1 << 16):
-        pass
-    return first
+    return Run(float(seconds), int(peak) * _RSS_UNIT, int(floor) * _RSS_UNIT, float(first))
 
 
-def _failure(command: Sequence[str], code: int, errors: IO[bytes]) -> str:
-    errors.seek(0)
-    said = errors.read()[-500:].decode(errors="replace").strip()
-    return f"{' '.join(command)[:200]} ended with {code}: {said}"
+def _said(
+    launch: Sequence[str], env: Mapping[str, str], given: IO[bytes], errors: IO[bytes]
+) -> bytes:
+    """Return what the launcher reports; stop it and its child when time is up or we are told to."""
+    process = subprocess.Popen(
+        launch, env=env, stdin=given, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+    )
+    try:
+        return process.communicate(timeout=LONGEST_RUN)[0]
+    except subprocess.TimeoutExpired as error:
+        raise BenchmarkError(f"a process took longer than {LONGEST_RUN:.0f} s") from error
+    finally:
+        if process.returncode is None:
+            # The launcher leads a group of its own, in which its child is.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
 
 def rounds(most: int, budget: float) -> Iterator[int]:

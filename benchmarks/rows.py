@@ -102,7 +102,7 @@ def list_(bench: Workbench) -> list[Figure]:
         lambda _: bench.mask(large, "list", "--all", "--format", "jsonl", lines=True),
         lambda _: bench.mask(small, "list", "--all", "--format", "jsonl", lines=True),
     )
-    first = median(big.first_line or 0.0 for big, _ in runs)
+    first = median(big.first_line for big, _ in runs)
     peaks = [big.megabytes for big, _ in runs], [little.megabytes for _, little in runs]
     detail = f"{median(peaks[0]):.1f} MB, {median(peaks[1]):.1f} MB with a tenth of the rows"
     whole = times("all lines in", [big.seconds for big, _ in runs])

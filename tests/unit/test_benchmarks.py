@@ -7,6 +7,7 @@ from pathlib import Path
 import phonenumbers
 import pytest
 
+from benchmarks import harness
 from benchmarks.generate import COLUMNS, ORDER_DIGITS, generate, write_csv
 from benchmarks.harness import (
     BenchmarkError,
@@ -163,8 +164,7 @@ def test_failed_process_is_not_taken_for_a_fast_one() -> None:
 
 def test_process_is_timed_to_its_end_not_to_its_first_line() -> None:
     seen = python("import time; print(1, flush=True); time.sleep(0.2); print(2)", lines=True)
-    assert seen.first_line is not None
-    assert seen.first_line < seen.seconds - 0.15
+    assert 0 < seen.first_line < seen.seconds - 0.15
 
 
 def test_silent_process_has_no_first_line_to_time() -> None:
@@ -177,9 +177,21 @@ def test_peak_memory_counts_what_was_freed_again() -> None:
     assert python("x = b'x' * 300_000_000; del x").peak > small + 250_000_000
 
 
-def test_peak_smaller_than_the_harness_is_not_reported() -> None:
-    with pytest.raises(BenchmarkError, match="larger than the process"):
-        _ = Run(1.0, 1).megabytes
+def test_size_of_the_harness_is_not_taken_for_that_of_the_process() -> None:
+    ballast = b"x" * 200_000_000
+    seen = python("x = b'x' * 50_000_000")
+    assert 50 < seen.megabytes < len(ballast) / 2**20
+
+
+def test_peak_of_the_starter_is_not_reported() -> None:
+    with pytest.raises(BenchmarkError, match="too small"):
+        _ = Run(1.0, peak=9, floor=9).megabytes
+
+
+def test_process_that_never_ends_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness, "LONGEST_RUN", 0.5)
+    with pytest.raises(BenchmarkError, match="took longer"):
+        python("import time; time.sleep(60)")
 
 
 def test_writes_after_prune_do_not_flatter_the_median() -> None:
