@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mask_cli.config import readable_by_others
@@ -13,7 +14,9 @@ from mask_cli.times import format_duration
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mask_cli.cli.context import AppContext
+    from mask_cli.config import Settings
+    from mask_cli.remote import RemoteSite
+    from mask_cli.store.base import Store
 
 CHECK_FIELDS = ("check", "result", "detail", "hint")
 CLOCK_TOLERANCE = 60
@@ -21,12 +24,21 @@ CLOCK_TOLERANCE = 60
 
 Result = Literal["ok", "warning", "failed", "skipped"]
 Check = dict[str, str | None]
-_Findings = "Iterator[tuple[Result, str, str | None]]"
 
 
-def examined(mask: AppContext, *, offline: bool) -> list[Check]:
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is examined; `store` and `site` are built when a check asks, and may raise."""
+
+    settings: Settings
+    open_store: Callable[[], Store]
+    find_site: Callable[[], RemoteSite | None]
+    now: int
+
+
+def examined(patient: Patient, *, offline: bool) -> list[Check]:
     """Return every check with its result: ok, warning, failed or skipped."""
-    checks: list[tuple[str, Callable[[AppContext], Iterator[tuple[Result, str, str | None]]]]] = [
+    checks: list[tuple[str, Callable[[Patient], Iterator[tuple[Result, str, str | None]]]]] = [
         ("settings", _settings),
         ("database", _database),
         ("credentials", _credentials),
@@ -37,7 +49,7 @@ def examined(mask: AppContext, *, offline: bool) -> list[Check]:
     found: list[Check] = []
     for name, check in checks:
         try:
-            findings = list(check(mask))
+            findings = list(check(patient))
         except MaskError as error:
             findings = [("failed", error.message, error.hint)]
         found += [
@@ -47,21 +59,21 @@ def examined(mask: AppContext, *, offline: bool) -> list[Check]:
     return found
 
 
-def _settings(mask: AppContext) -> Iterator[tuple[Result, str, str | None]]:
-    file = mask.settings.file
+def _settings(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
+    file = patient.settings.file
     yield "ok", f"{file}{'' if file.exists() else ' (none: defaults and environment)'}", None
-    if mask.settings["region"]:
-        yield "ok", f"national numbers are read as in {mask.settings['region']}", None
+    if patient.settings["region"]:
+        yield "ok", f"national numbers are read as in {patient.settings['region']}", None
 
 
-def _database(mask: AppContext) -> Iterator[tuple[Result, str, str | None]]:
-    path = mask.settings.database
-    used = mask.store.used_orders()
+def _database(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
+    path = patient.settings.database
+    used = patient.open_store().used_orders()
     yield "ok", f"{path}: {used} mappings, format {schema.VERSION}", None
     for place in (path, path.parent):
         if readable_by_others(place) and os.access(path, os.R_OK):
             yield "warning", f"{place} is open to others on this computer", f"chmod go= {place}"
-    space = 10 ** mask.settings["order_digits"]
+    space = 10 ** patient.settings["order_digits"]
     if used > space * 0.9:
         yield (
             "warning",
@@ -70,44 +82,47 @@ def _database(mask: AppContext) -> Iterator[tuple[Result, str, str | None]]:
         )
 
 
-def _credentials(mask: AppContext) -> Iterator[tuple[Result, str, str | None]]:
-    if mask.site is None:
+def _credentials(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
+    site = patient.find_site()
+    if site is None:
         yield "skipped", "no provider is configured", "set VOXIMPLANT_CREDENTIALS to push"
         return
-    mask.site.account.client  # noqa: B018 (building it checks the key)
-    credentials = mask.site.credentials
+    site.account.client  # noqa: B018 (building it checks the key)
+    credentials = site.credentials
     yield "ok", f"{credentials.path}: account {credentials.account_id}", None
     if credentials.warning:
         yield "warning", credentials.warning, f"chmod 600 {credentials.path}"
 
 
-def _provider(mask: AppContext) -> Iterator[tuple[Result, str, str | None]]:
-    if mask.site is None:
+def _provider(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
+    site = patient.find_site()
+    if site is None:
         return
-    mask.site.account.account_info()
-    target = mask.site.looked_up(mask.store)
+    site.account.account_info()
+    target = site.looked_up(patient.open_store())
     yield "ok", f"{target.endpoint}: application {target.application}", None
-    difference = mask.site.account.clock_difference
+    difference = site.account.clock_difference
     if difference is not None and abs(difference) > CLOCK_TOLERANCE:
+        way = "ahead of" if difference > 0 else "behind"
         yield (
             "warning",
-            f"our clock is {format_duration(abs(difference))}"
-            f" {'ahead of' if difference > 0 else 'behind'} the provider's",
+            f"our clock is {format_duration(abs(difference))} {way} the provider's",
             "set the clock, as with NTP: expiry times depend on it",
         )
 
 
-def _pending(mask: AppContext) -> Iterator[tuple[Result, str, str | None]]:
-    target, now = mask.target(), mask.now()
+def _pending(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
+    store, site, now = patient.open_store(), patient.find_site(), patient.now
+    target = None if site is None else site.target(store)
     if target is None:
         return
     waiting = refused = 0
-    for _, _, item in mask.store.pending(target, now):
+    for _, _, item in store.pending(target, now):
         waiting += 1
         refused += item is not None and item.refused
     result: Result = "failed" if refused else "warning" if waiting else "ok"
     yield result, f"{waiting} pending, {refused} of them refused", "mask sync" if waiting else None
-    elsewhere = mask.store.items_elsewhere(target, now)
+    elsewhere = store.items_elsewhere(target, now)
     if elsewhere:
         yield (
             "warning",

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mask_cli.records import Record
 
 _TABLE_ROWS = 1_000
+# Of many mappings a person wants to see one line each; `show` has it all.
+_NOT_IN_TABLES = frozenset({"created_at", "updated_at", "revision", "environment"})
 
 
 class Format(StrEnum):
@@ -74,15 +76,16 @@ class Output:
         if self.reveal is not None:
             self.reveal()
         rows = (self._plain(record) for record in records)
-        match self._chosen():
+        chosen = self._chosen()
+        match chosen:
             case Format.JSON:
                 self._write_array(rows)
             case Format.JSONL:
                 for row in rows:
                     self._write(_json(row))
             case Format.TABLE:
-                self._table(fields, rows)
-            case chosen:
+                self._table([name for name in fields if name not in _NOT_IN_TABLES], rows)
+            case _:
                 self._write_separated(fields, rows, "," if chosen is Format.CSV else "\t")
 
     def text(self, text: str) -> None:
@@ -92,6 +95,16 @@ class Output:
     def raw(self, text: str) -> None:
         """Print a piece of an answer as it is, its own line ends included."""
         self._write(text, end="")
+
+    def title(self, text: str) -> None:
+        """Print a line between the answers of others, at once, its numbers hidden."""
+        self._write(redacted_message(text))
+        self.flush()
+
+    def flush(self) -> None:
+        """Let a reader see at once what was printed."""
+        self._write("", end="")
+        sys.stdout.flush()
 
     def say(self, text: str) -> None:
         """Tell a person how it went; silent with --quiet."""

@@ -46,7 +46,9 @@ def redacted_text(text: str) -> str:
 
 def redacted_message(text: str) -> str:
     """Return our own text, order numbers and all, with what must be a phone number hidden."""
-    return _SURELY_NUMBER.sub(HIDDEN, text)
+    return _SURELY_NUMBER.sub(
+        lambda match: redacted_number("".join(c for c in match[0] if c.isdigit())), text
+    )
 
 
 def redacted_value(value: object) -> str:

@@ -8,16 +8,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from mask_cli.errors import BadData
 from mask_cli.models import checked_note, checked_order
 from mask_cli.redaction import redacted_value
 from mask_cli.store.base import IncomingRow
 from mask_cli.times import parse_duration, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
 COLUMNS = ("order", "courier", "client", "virtual_number", "note", "expires_at", "ttl")
 _REQUIRED = ("order", "courier", "client")
@@ -158,7 +160,9 @@ def row_checker(columns: Sequence[str], rules: Rules) -> Callable[[RawRow], Inco
         if courier == client:
             raise BadRow("client", "it is the courier's number too")
         if not others:
-            return IncomingRow(order, raw.line, courier, client, None, None, default_expiry, False)
+            return IncomingRow(
+                order, raw.line, courier, client, None, None, default_expiry, moves_expiry=False
+            )
         virtual, note, expires_at, moves = _others(values, places, rules)
         if virtual in (courier, client):
             raise BadRow("virtual_number", "it is one of the parties")

@@ -310,7 +310,7 @@ def sync_record(report: SyncReport, pending: int) -> dict[str, object]:
     return {
         "set": report.counts[Outcome.SET],
         "deleted": report.counts[Outcome.DELETED],
-        "unchanged": report.counts[Outcome.NOTHING],
+        "settled": report.counts[Outcome.NOTHING],
         "waiting": report.counts[Outcome.WAITING],
         "unavailable": report.counts[Outcome.UNAVAILABLE],
         "refused": report.counts[Outcome.REFUSED],

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _STYLES = {
     "active": "green",
     "live": "green",
@@ -34,10 +37,13 @@ def draw(columns: list[tuple[str, str]], rows: list[list[str]], *, color: bool) 
 
 def _wide(names: list[str], rows: list[list[str]]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in names:
-        table.add_column(name.replace("_", " "), overflow="fold")
+    used = [i for i in range(len(names)) if not rows or any(row[i] for row in rows)]
+    for i in used:
+        # What has no blanks is read at a glance only when it stays on one line.
+        whole = all(" " not in row[i] for row in rows)
+        table.add_column(names[i].replace("_", " "), overflow="fold", no_wrap=whole)
     for row in rows:
-        table.add_row(*(_cell(text) for text in row))
+        table.add_row(*(_cell(row[i]) for i in used))
     return table
 
 
@@ -52,4 +58,6 @@ def _long(columns: list[tuple[str, str]]) -> Table:
 
 def _cell(text: str) -> Text:
     # Text, not markup: a note may hold square brackets.
+    if _TIME.fullmatch(text):
+        text = text.replace("T", "\u00a0")[:16] + "Z"
     return Text(text, style=_STYLES.get(text, ""))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from mask_cli.errors import BadData, Conflict, FileProblem, PartlyDone
-from mask_cli.models import PhoneNumber
 from mask_cli.rows import COLUMNS, BadRow, opened_rows, row_checker
 from mask_cli.store.base import AuditRow, ImportCounts
 from mask_cli.times import format_time
@@ -17,7 +16,7 @@ from mask_cli.times import format_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mask_cli.models import Mapping
+    from mask_cli.models import Mapping, PhoneNumber
     from mask_cli.rows import CsvRows, JsonRows, RawRow, Rules
     from mask_cli.store.base import IncomingRow, Staging, Store
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 from typer.core import TyperGroup
@@ -17,7 +17,10 @@ from mask_cli.output import Output, OutputClosed
 from mask_cli.redaction import redacted_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
+
+Declared = TypeVar("Declared", bound="Callable[..., None]")
 
 
 class Terminated(BaseException):
@@ -113,6 +116,10 @@ class Commands(typer.Typer):
     def __init__(self, **more: Any) -> None:  # noqa: ANN401 (Typer's own options)
         super().__init__(cls=MaskGroup, no_args_is_help=True, **more)
 
-    def command(self, name: str | None = None, **more: Any) -> Any:  # type: ignore[override]  # noqa: ANN401
+    def command(
+        self,
+        name: str | None = None,
+        **more: Any,  # noqa: ANN401
+    ) -> Callable[[Declared], Declared]:
         """Declare a command."""
         return super().command(name, **{"cls": MaskCommand, **more})

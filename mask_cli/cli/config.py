@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import typer
+import typer  # noqa: TC002 (Typer reads annotations at run time)
 
 from mask_cli.cli.boundary import Commands
 from mask_cli.config import sample_settings

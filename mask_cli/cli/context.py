@@ -39,7 +39,8 @@ class AppContext:
     @cached_property
     def settings(self) -> Settings:
         """The settings in force."""
-        flags = {name: self.flags[name] for name in ("config", "database") if name in self.flags}
+        names = ("config", "database")
+        flags: dict[str, str] = {n: self.flags[n] for n in names if n in self.flags}
         return load_settings(flags)
 
     @cached_property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mask_cli.cli.options import DryRun, Limit, NoPush, duration, grace
-from mask_cli.doctor import CHECK_FIELDS, examined
+from mask_cli.doctor import CHECK_FIELDS, Patient, examined
 from mask_cli.errors import ExitCode, MaskError, PartlyDone, TryLater
 from mask_cli.models import DAY
 from mask_cli.records import Record, audit_record
@@ -101,7 +101,8 @@ def doctor(
 ) -> None:
     """Check settings, files, database and provider; change nothing."""
     mask: AppContext = ctx.obj
-    checks = examined(mask, offline=offline)
+    patient = Patient(mask.settings, lambda: mask.store, lambda: mask.site, mask.now())
+    checks = examined(patient, offline=offline)
     mask.output.records(CHECK_FIELDS, checks)
     if exit_code and any(check["result"] == "failed" for check in checks):
         raise typer.Exit(ExitCode.CONFIGURATION)

@@ -99,7 +99,7 @@ class Voximplant:
         """The SDK's client, made at the first call."""
         with self._lock:
             if self._made is None:
-                from mask_cli.providers._voximplant_client import Client  # noqa: PLC0415 (slow)
+                from mask_cli.providers._voximplant_client import Client
 
                 self._made = Client(
                     self.credentials,

@@ -52,9 +52,9 @@ def load_credentials(path: str | Path) -> Credentials:
 
 def check_private_key(credentials: Credentials) -> None:
     """Raise ConfigurationError unless the private key is an RSA key in PEM."""
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 (slow)
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import (
         load_pem_private_key,
     )
 

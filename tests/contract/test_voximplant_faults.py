@@ -594,8 +594,8 @@ def test_a_bad_private_key_is_named_and_never_shown(
 
 
 def elliptic_key() -> str:
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 (one test's)
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
     return key.private_bytes(

@@ -1,0 +1,86 @@
+"""Trying everything without an account: sandbox, demo."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mask_cli.errors import FileProblem, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mask_cli.cli.boundary import Commands
+    from mask_cli.cli.context import AppContext
+    from mask_cli.sandbox.voximplant import VoximplantSandbox
+
+
+def add_to(app: Commands) -> None:
+    """Put the commands under the root."""
+    app.command()(sandbox)
+    app.command()(demo)
+
+
+def sandbox(
+    ctx: typer.Context,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- COMMAND...]", help="Run it inside; its exit code is ours."),
+    ] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")
+    ] = 0,
+    allow_kill: Annotated[
+        bool,
+        typer.Option("--allow-kill", help="Let control calls kill processes, for crash tests."),
+    ] = False,
+) -> None:
+    """Emulate the providers on loopback and print the environment that points at them."""
+    from mask_cli.sandbox.surroundings import run_inside, surroundings
+    from mask_cli.sandbox.voximplant import VoximplantSandbox
+
+    mask: AppContext = ctx.obj
+    with _started(VoximplantSandbox(port=port, allow_kill=allow_kill)) as running:
+        variables = surroundings(running)
+        if command:
+            try:
+                raise typer.Exit(run_inside(command, variables))
+            except OSError as error:
+                raise NotFound(f"cannot run {command[0]}: {error.strerror}") from error
+        _tell(mask, variables)
+        threading.Event().wait()
+
+
+def demo(ctx: typer.Context) -> None:
+    """Show the whole on an emulated provider: import, push, list, expire, prune, delete."""
+    from mask_cli.demo import demonstrate
+
+    mask: AppContext = ctx.obj
+    demonstrate(mask.output.title)
+    mask.output.title("\nDone. Nothing is left behind.")
+
+
+@contextmanager
+def _started(sandbox: VoximplantSandbox) -> Iterator[VoximplantSandbox]:
+    """Start it, or raise FileProblem when its port is taken."""
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(sandbox)
+        except OSError as error:
+            raise FileProblem(f"cannot listen on loopback: {error.strerror}") from error
+        yield running
+
+
+def _tell(mask: AppContext, variables: dict[str, str]) -> None:
+    """Print the environment, as JSON when that is asked for, else for a shell to read."""
+    if mask.flags.get("format") in ("json", "jsonl"):
+        mask.output.record(dict(variables))
+    else:
+        for name, value in variables.items():
+            mask.output.text(f"export {name}={shlex.quote(value)}")
+    mask.output.flush()
+    mask.output.say("Listening on loopback until Ctrl-C.")

@@ -1,0 +1,46 @@
+"""The environment that points `mask`, or any program of the operator's, at the sandbox."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mask_cli.sandbox.voximplant import VoximplantSandbox
+
+_OURS = ("MASK_", "VOXIMPLANT_", "PLIVO_")
+
+
+def surroundings(sandbox: VoximplantSandbox) -> dict[str, str]:
+    """Return the variables; database and settings file are the sandbox's own, and end with it."""
+    settings = sandbox.folder / "config.toml"
+    settings.touch(mode=0o600)
+    return {
+        **sandbox.environment(),
+        "MASK_CONFIG": str(settings),
+        "MASK_DATABASE": str(sandbox.folder / "mask.db"),
+    }
+
+
+def inside(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment with the sandbox's in place of all that is ours."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    return {**kept, **variables}
+
+
+def run_inside(command: Sequence[str], variables: Mapping[str, str]) -> int:
+    """Run a command in the sandbox; return its exit code, 128 + n when signal n ended it.
+
+    Raises FileNotFoundError or PermissionError when it cannot be started.
+    """
+    process = subprocess.Popen(command, env=inside(variables))  # noqa: S603 (the operator's own)
+    try:
+        code = process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    return 128 - code if code < 0 else code
