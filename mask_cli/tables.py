@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -36,7 +35,7 @@ def draw(columns: list[tuple[str, str]], rows: list[list[str]], *, color: bool) 
 
 
 def _wide(names: list[str], rows: list[list[str]]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
     used = [i for i in range(len(names)) if not rows or any(row[i] for row in rows)]
     for i in used:
         # What has no blanks is read at a glance only when it stays on one line.
