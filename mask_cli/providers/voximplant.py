@@ -161,7 +161,7 @@ class Voximplant:
             if error.code == _NAME_TAKEN:
                 raise Conflict(f"the application {redacted_value(name)} exists") from error
             raise
-        return _first_label(_application(envelope))
+        return _first_label(_application(envelope, unsure=True))
 
     def key_value_store(self, application_id: str) -> VoximplantStore:
         """Return the key-value store of an application."""
@@ -330,7 +330,7 @@ def _called(call: Callable[..., object], **arguments: object) -> object:
     except MaskError:
         raise
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise _odd("answer", unsure=True) from error
+        raise _odd("answer", unsure=not call.__name__.startswith("get_")) from error
 
 
 def _result(call: Callable[..., object], **arguments: object) -> object:
@@ -363,12 +363,12 @@ def _key_only(value: object, *, unsure: bool = False) -> KeyValueItem:
     return KeyValueItem(key, None, expires_at)
 
 
-def _application(value: object) -> RemoteApplication:
+def _application(value: object, *, unsure: bool = False) -> RemoteApplication:
     if not isinstance(value, dict):
-        raise _odd("application")
+        raise _odd("application", unsure=unsure)
     number, name = value.get("application_id"), value.get("application_name")
     if not isinstance(number, int) or not isinstance(name, str):
-        raise _odd("application")
+        raise _odd("application", unsure=unsure)
     return RemoteApplication(str(number), name)
 
 

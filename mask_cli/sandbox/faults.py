@@ -1,7 +1,21 @@
-"""What the emulated provider can be told to do wrong, for the next n requests."""
+"""What the emulated provider can be told to do wrong, for the next n requests.
+
+Kinds that answer, with the status they have unless `status` says another:
+`error` (code, message), `errors` (the same as a list), `error-text` (a string instead of the
+object), `json-status` (500, JSON without error or result), `result-status` (500 with a
+result), `html-status` (503), `html-200`, `broken-json`, `empty`, `no-type` (no content type),
+`null`, `number`, `list`, `result` (200, with `result` as given), `redirect` (302),
+`too-many` (429, Retry-After: `seconds`).
+
+Kinds that do not: `lost` (carried out, then cut), `reset` (not carried out unless `applied`),
+`silent` and `silent-applied` (no answer until the server ends), `drip` (`seconds` between
+bytes), `kill` (SIGKILL to `pid`, `before` or after the request is carried out), and `latency`
+(`seconds`; goes with any other).
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -52,6 +66,7 @@ class Fault:
     seconds: float = 0.0
     pid: int = 0
     before: bool = True
+    result: object = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -67,12 +82,18 @@ class Fault:
         """Return the fault of a control call's JSON; ValueError tells what is wrong with it."""
         if not isinstance(value, dict) or "kind" not in value:
             raise ValueError("a fault is an object with a kind")
-        types = {f.name: type(f.default) for f in fields(cls)} | {"kind": str, "command": str}
+        types = {f.name: type(f.default) for f in fields(cls)} | {
+            "kind": str,
+            "command": str,
+            "result": object,
+        }
         for name, given in value.items():
             wanted = (int, float) if types.get(name) is float else types.get(name)
             if wanted is None:
                 raise ValueError(f"unknown field {name}")
-            if not isinstance(given, wanted) or (isinstance(given, bool) and wanted is not bool):
+            if not isinstance(given, wanted) or (
+                isinstance(given, bool) and wanted not in (bool, object)
+            ):
                 raise ValueError(f"field {name} has the wrong type")
         return cls(**value)
 
@@ -110,7 +131,8 @@ def _kill(fault: Fault, carry_out: Callable[[], Reply], request: Request) -> Cut
     del request
     if not fault.before:
         carry_out()
-    os.kill(fault.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(fault.pid, signal.SIGKILL)
     return Cut.CLOSE
 
 
@@ -138,6 +160,7 @@ _REPLIES: Mapping[str, Callable[[Fault], Reply]] = {
     "error-text": lambda f: json_reply({"error": f.message}, f.status or 200),
     "json-status": lambda f: json_reply({"status": "failed"}, f.status or 500),
     "result-status": lambda f: json_reply({"result": 1}, f.status or 500),
+    "result": lambda f: json_reply({"result": f.result}, f.status or 200),
     "html-status": lambda f: Reply(f.status or 503, _PAGE, HTML_TYPE),
     "html-200": lambda f: Reply(f.status or 200, _PAGE, HTML_TYPE),
     "broken-json": lambda f: Reply(f.status or 200, b'{"result":{"key":', JSON_TYPE),
@@ -176,10 +199,22 @@ class Faults:
         seconds: float = 0.0,
         pid: int = 0,
         before: bool = True,
+        result: object = None,
     ) -> Fault:
         """Add a fault behind those already waiting; see `Fault` for the fields."""
         fault = Fault(
-            kind, times, command, skip, applied, code, message, status, seconds, pid, before
+            kind,
+            times,
+            command,
+            skip,
+            applied,
+            code,
+            message,
+            status,
+            seconds,
+            pid,
+            before,
+            result,
         )
         return self.put(fault)
 

@@ -213,14 +213,18 @@ class _Server(ThreadingHTTPServer):
     def finish_request(self, request: object, client_address: object) -> None:
         """Shake hands in the connection's own thread: a slow client must not hold up others."""
         assert isinstance(request, socket.socket)  # noqa: S101 (what TCPServer hands over)
-        request.settimeout(10)
-        with self.owner.context.wrap_socket(request, server_side=True) as tls:
-            tls.settimeout(None)
+        tls = self.owner.context.wrap_socket(
+            request, server_side=True, do_handshake_on_connect=False
+        )
+        with tls:
             with self._lock:
                 self.connections += 1
                 number = self.connections
                 self._live[threading.current_thread()] = tls
             try:
+                tls.settimeout(10)
+                tls.do_handshake()
+                tls.settimeout(None)
                 _Handler(tls, client_address, self, number)
             finally:
                 with self._lock:

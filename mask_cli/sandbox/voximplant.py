@@ -92,7 +92,9 @@ class VoximplantSandbox:
             "MASK_VOXIMPLANT_APPLICATION": "1",
             "REQUESTS_CA_BUNDLE": str(self.ca_file),
             "SSL_CERT_FILE": str(self.ca_file),
+            # Both spellings: where a small one is set already, it is the one that counts.
             "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
         }
 
     def items(self, application_id: int = 1) -> dict[str, Stored]:

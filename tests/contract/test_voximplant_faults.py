@@ -26,6 +26,7 @@ from mask_cli.providers.voximplant import Voximplant, load_credentials
 from mask_cli.sandbox.voximplant_kvs import Stored
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mask_cli.providers.voximplant import VoximplantStore
@@ -162,6 +163,58 @@ def test_a_listing_that_fails_midway_does_not_look_complete(
 
     with pytest.raises(case.error):
         list(store.items("order:"))
+
+
+@pytest.mark.parametrize(
+    "result", [None, 0, 2, "x", [], [1], {}, {"key": 1}, {"key": "order:1", "expires_at": 1}]
+)
+def test_a_result_of_the_wrong_shape_is_neither_success_nor_traceback(
+    account: Voximplant, store: VoximplantStore, sandbox: VoximplantSandbox, result: object
+) -> None:
+    sandbox.faults.add("result", times=0, result=result)
+    calls: dict[str, Callable[[], object]] = {
+        "set": lambda: store.set("order:1", VALUE, later()),
+        "get": lambda: store.get("order:1"),
+        "delete": lambda: store.delete("order:1"),
+        "items": lambda: list(store.items("order:")),
+        "keys": lambda: list(store.keys()),
+        "account": account.account_info,
+        "applications": lambda: list(account.applications()),
+        "add": lambda: account.add_application("second"),
+    }
+    fine = {"get", "delete"} if result in (None, [], {}) else set()
+    fine |= {"items", "keys", "applications"} if result == [] else set()
+    fine |= {"account"} if isinstance(result, dict) else set()
+    for name, call in calls.items():
+        if name in fine:
+            assert not call() or name == "account"
+            continue
+        with pytest.raises(ProviderUnavailable) as raised:
+            call()
+        assert (name, raised.value.unsure) == (name, name in ("set", "delete", "add"))
+
+
+def test_an_item_under_another_key_is_not_taken_for_the_one_asked_for(
+    store: VoximplantStore, sandbox: VoximplantSandbox
+) -> None:
+    item = {"key": "order:2", "value": VALUE, "expires_at": later()}
+    sandbox.faults.add("result", times=0, result=item)
+
+    with pytest.raises(ProviderUnavailable):
+        store.get("order:1")
+    with pytest.raises(ProviderUnavailable, match="another"):
+        store.set("order:1", VALUE, later())
+
+
+def test_a_date_in_another_form_is_no_traceback(
+    account: Voximplant, sandbox: VoximplantSandbox
+) -> None:
+    sandbox.faults.add("result", result={"created": "20 Nov 2026"})
+
+    with pytest.raises(ProviderUnavailable) as raised:
+        account.account_info()
+
+    assert not raised.value.unsure
 
 
 @pytest.mark.parametrize("kind", ["silent", "silent-applied"])
