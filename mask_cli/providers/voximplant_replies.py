@@ -6,7 +6,7 @@ A reply that is not the documented envelope is never a success, whatever its sta
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from mask_cli.errors import MaskError, ProviderDenied, ProviderRefused, ProviderUnavailable
@@ -65,7 +65,7 @@ def read_reply(
     value, is_json = _decoded(content_type, body)
     error = _error(value)
     if error is not None:
-        return _told(*error, retry_after)
+        return _weighed(_told(*error, retry_after), status, retry_after)
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return _bad_status(status, retry_after)
     if not is_json:
@@ -73,6 +73,19 @@ def read_reply(
     if not isinstance(value, dict) or "result" not in value or "error" in value:
         return Failure("Voximplant's answer is not the documented one", unsure=True)
     return value
+
+
+def _weighed(told: Failure, status: int, retry_after: float | None) -> Failure:
+    """Return the failure that an error object and its HTTP status mean together.
+
+    The platform refuses with status 200. With another one it was something in between, and
+    its `code` may be any number: that is no refusal, let alone a missing key.
+    """
+    success = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+    if not told.refusal or success or told.code in DENIED:
+        return told
+    by_status = _bad_status(status, retry_after)
+    return replace(by_status, what=f"{told.what}, HTTP {status}")
 
 
 def _bad_status(status: int, retry_after: float | None) -> Failure:

@@ -99,11 +99,11 @@ CASES = {
         )
         for code in (101, 103, 116, 127, 477, 496, 497)
     },
-    "error-with-500": Case(
-        {"kind": "error", "code": 127, "status": 500},
-        ProviderRefused,
-        ExitCode.PROVIDER,
-        "",
+    "error-with-500": Case({"kind": "error", "code": 500, "status": 500}, *DOWN, "unsure retried"),
+    "error-with-404": Case({"kind": "error", "code": 404, "status": 404}, *DOWN, "unsure"),
+    "error-with-429": Case({"kind": "error", "code": 429, "status": 429}, *DOWN, "retried"),
+    "denied-with-403": Case(
+        {"kind": "error", "code": 104, "status": 403}, ProviderDenied, ExitCode.DENIED, ""
     ),
     "errors-list": Case({"kind": "errors", "code": 127}, ProviderRefused, ExitCode.PROVIDER, ""),
     "errors-list-throttled": Case({"kind": "errors", "code": 340}, *DOWN, "retried"),
@@ -152,6 +152,19 @@ def test_a_read_is_never_unsure(
         assert store.get("order:1") is None
     except MaskError as error:
         assert not getattr(error, "unsure", False)  # noqa: PT017 (a missing key may be no error)
+
+
+@pytest.mark.parametrize("status", [404, 429, 500, 503])
+def test_an_error_from_a_gateway_is_not_taken_for_a_missing_key(
+    store: VoximplantStore, sandbox: VoximplantSandbox, status: int
+) -> None:
+    store.set("order:1", VALUE, later())
+    sandbox.faults.add("error", times=0, code=status, status=status)
+
+    with pytest.raises(ProviderUnavailable):
+        store.get("order:1")
+    with pytest.raises(ProviderUnavailable):
+        store.delete("order:1")
 
 
 def test_a_listing_that_fails_midway_does_not_look_complete(

@@ -48,17 +48,19 @@ def test_only_the_documented_envelope_is_a_success(status: int, value: object) -
 
 
 @given(st.integers(200, 599), st.integers(-1, 1000), st.text(max_size=20))
-def test_a_code_means_the_same_whatever_the_status(status: int, code: int, message: str) -> None:
+def test_only_a_good_status_refuses_for_good(status: int, code: int, message: str) -> None:
     body = json.dumps({"error": {"code": code, "msg": message}}).encode()
 
     outcome = read_reply(status, JSON, body)
 
     assert isinstance(outcome, Failure)
-    error, _ = outcome.errors(unsure=outcome.unsure)
-    if code in THROTTLING | BROKEN:
+    error, _ = outcome.errors(unsure=False)
+    if code in DENIED:
+        assert type(error) is ProviderDenied
+    elif code in THROTTLING | BROKEN or status not in (*range(200, 300), 401, 403):
         assert type(error) is ProviderUnavailable
     else:
-        assert type(error) is (ProviderDenied if code in DENIED else ProviderRefused)
+        assert type(error) is (ProviderRefused if status < 300 else ProviderDenied)
 
 
 def test_a_number_in_the_platforms_words_is_not_passed_on() -> None:
