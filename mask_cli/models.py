@@ -10,8 +10,8 @@ from mask_cli.errors import BadData
 from mask_cli.redaction import holds_number, redacted_number, redacted_value
 
 DAY = 86_400
-REMOTE_LIFE = 90 * DAY
-"""The longest life of a key-value item, in seconds (Voximplant)."""
+REMOTE_LIFE = 90 * DAY - 300
+"""The longest life of a key-value item, in seconds: 90 days, less what clocks may differ."""
 RENEW_BELOW = 30 * DAY
 """A capped item is written anew when less than this remains, in seconds."""
 
@@ -150,7 +150,7 @@ def remote_value(mapping: Mapping) -> str:
 
 
 def remote_expiry(mapping: Mapping, now: int) -> int:
-    """Return the expiry to write, at most 90 days from now: the provider keeps no longer."""
+    """Return the expiry to write, at most REMOTE_LIFE from now: the provider keeps no longer."""
     return min(mapping.expires_at, now + REMOTE_LIFE)
 
 

@@ -5,6 +5,7 @@ Nothing is sent to a provider; `sync` does that with what is stored.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 _TRIES = 50
 _NEARLY_FULL = 0.9
-_PRUNE_BATCH = 1_000
+_PAUSE = 0.02
+"""Seconds between two transactions of prune, for others to write in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +154,13 @@ class Orders:
         In short transactions, so that others can write meanwhile. Returns counts.
         """
         before = self.now - grace
-        due = self.store.count_expired(before)
         if self.dry_run:
-            return {"pruned": min(due, due if limit is None else limit), "audit": 0}
-        left = due if limit is None else min(limit, due)
+            due = self.store.count_expired(before)
+            return {"pruned": due if limit is None else min(due, limit), "audit": 0}
         pruned = 0
-        while left > 0:
-            with self.store.writing():
-                gone = self.store.forget_expired(before, min(left, _PRUNE_BATCH))
-            if not gone:
-                break
+        for gone in self.store.forget_expired(before, limit):
             pruned += gone
-            left -= gone
+            time.sleep(_PAUSE)
         with self.store.writing():
             audit = self.store.prune_audit(self.now - retention)
             if pruned or audit:

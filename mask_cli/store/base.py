@@ -138,8 +138,12 @@ class Store(Protocol):
         """Return active order numbers that begin so, for completion."""
         ...
 
-    def forget_expired(self, before: int, limit: int) -> int:
-        """Remove up to `limit` mappings that expired at or before a moment; return how many."""
+    def forget_expired(self, before: int, limit: int | None) -> Iterator[int]:
+        """Remove up to `limit` mappings that expired at or before a moment.
+
+        Not inside `writing()`: yields how many each of its own short transactions removed,
+        so that the caller can let others write in between.
+        """
         ...
 
     def count_expired(self, before: int) -> int:

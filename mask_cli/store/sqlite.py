@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mask_cli.models import RENEW_BELOW, Mapping, PhoneNumber, RemoteItem, State, Target
+from mask_cli.models import Mapping, RemoteItem, Target
 from mask_cli.store.base import AuditRow, Selection
+from mask_cli.store.columns import (
+    DELETIONS,
+    ITEM,
+    JOINED,
+    MAPPING,
+    MAPPING_WIDTH,
+    WRITES,
+    Row,
+    as_item,
+    as_mapping,
+    conditions,
+)
 from mask_cli.store.connection import connect, translated
 
 if TYPE_CHECKING:
@@ -16,34 +28,10 @@ if TYPE_CHECKING:
 
     from mask_cli.store.base import Staging
 
-Row = tuple[Any, ...]
-
-_MAPPING = (
-    "order_number, courier, client, expires_at, created_at, updated_at,"
-    " virtual_number, note, mapping_id, revision"
-)
-_ITEM = (
-    "order_number, mapping_id, revision, digest, expires_at, intent, intent_token,"
-    " intent_expires_at, lease_until, attempts, last_error, refused"
-)
-_M = ", ".join(f"m.{name.strip()}" for name in _MAPPING.split(","))
-_I = ", ".join(f"i.{name.strip()}" for name in _ITEM.split(","))
-_MAPPING_WIDTH = _MAPPING.count(",") + 1
-
-_WRITES = f"""
-    SELECT m.order_number, {_M}, {_I} FROM mappings m
-    LEFT JOIN remote_items i ON i.target_id = :t AND i.order_number = m.order_number
-    WHERE m.expires_at > :now AND (
-        i.order_number IS NULL OR i.intent IS NOT NULL OR i.revision IS NOT m.revision
-        OR (m.expires_at > coalesce(i.expires_at, 0)
-            AND coalesce(i.expires_at, 0) - :now < {RENEW_BELOW}))
-"""
-_DELETIONS = f"""
-    SELECT i.order_number, {_M}, {_I} FROM remote_items i
-    LEFT JOIN mappings m ON m.order_number = i.order_number
-    WHERE i.target_id = :t AND (m.order_number IS NULL OR m.expires_at <= :now)
-        AND (i.intent IS NOT NULL OR i.expires_at > :now)
-"""
+_PRUNE_ROUND = 200_000
+"""So many order numbers are held in memory by a prune."""
+_PRUNE_BATCH = 10_000
+"""So many mappings go in one transaction: fewer cost more, more keep others waiting."""
 
 
 class SqliteStore:
@@ -83,8 +71,8 @@ class SqliteStore:
 
     def get(self, order: str) -> Mapping | None:
         """Return the mapping of an order, active or expired."""
-        row = self._row(f"SELECT {_MAPPING} FROM mappings WHERE order_number = ?", order)
-        return _mapping(row) if row else None
+        row = self._row(f"SELECT {MAPPING} FROM mappings WHERE order_number = ?", order)
+        return as_mapping(row) if row else None
 
     def put(self, mapping: Mapping) -> Mapping:
         """Store a mapping; return it with its new revision."""
@@ -102,7 +90,7 @@ class SqliteStore:
             revision=revision,
         )
         self._execute(
-            f"INSERT OR REPLACE INTO mappings ({_MAPPING}) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            f"INSERT OR REPLACE INTO mappings ({MAPPING}) VALUES (?,?,?,?,?,?,?,?,?,?)",
             stored.order,
             stored.courier.e164,
             stored.client.e164,
@@ -132,15 +120,15 @@ class SqliteStore:
         self, selection: Selection, target: Target | None, now: int
     ) -> Iterator[tuple[Mapping, RemoteItem | None]]:
         """Yield mappings in order of their number, each with its base."""
-        where, values = _conditions(selection, now)
+        where, values = conditions(selection, now)
         sql = (
-            f"SELECT {_M}, {_I} FROM mappings m LEFT JOIN remote_items i"
+            f"SELECT {JOINED} FROM mappings m LEFT JOIN remote_items i"
             " ON i.target_id = ? AND i.order_number = m.order_number"
             f"{where} ORDER BY m.order_number LIMIT ?"
         )
         limit = -1 if selection.limit is None else selection.limit
         for row in self._rows(sql, self._target_id(target), *values, limit):
-            yield _mapping(row), _item(row[_MAPPING_WIDTH:])
+            yield as_mapping(row), as_item(row[MAPPING_WIDTH:])
 
     def used_orders(self) -> int:
         """Count the order numbers in use, expired ones too."""
@@ -155,14 +143,31 @@ class SqliteStore:
         )
         return [row[0] for row in self._rows(sql, beginning, beginning + ":", now, limit)]
 
-    def forget_expired(self, before: int, limit: int) -> int:
-        """Remove up to `limit` mappings that expired at or before a moment."""
-        return self._execute(
-            "DELETE FROM mappings WHERE order_number IN"
-            " (SELECT order_number FROM mappings WHERE expires_at <= ? LIMIT ?)",
-            before,
-            limit,
-        )
+    def forget_expired(self, before: int, limit: int | None) -> Iterator[int]:
+        """Remove expired mappings in transactions of their own; yield how many each removed.
+
+        By primary key and in its order, with rare checkpoints: what is left of the cost is
+        that of the indexes.
+        """
+        self._execute("PRAGMA wal_autocheckpoint = 20000")
+        self._execute("PRAGMA cache_size = -65536")
+        left = -1 if limit is None else limit
+        while left:
+            most = _PRUNE_ROUND if left < 0 else min(left, _PRUNE_ROUND)
+            orders = self._rows(
+                "SELECT order_number FROM mappings WHERE expires_at <= ? LIMIT ?", before, most
+            )
+            found = sorted(order for (order,) in orders)
+            for start in range(0, len(found), _PRUNE_BATCH):
+                batch = [(order, before) for order in found[start : start + _PRUNE_BATCH]]
+                with self.writing():
+                    # It may have been extended since.
+                    sql = "DELETE FROM mappings WHERE order_number = ? AND expires_at <= ?"
+                    gone = self.connection.executemany(sql, batch).rowcount
+                yield gone
+            left = left - len(found) if left > 0 else left
+            if len(found) < most:
+                return
 
     def count_expired(self, before: int) -> int:
         """Count the mappings that expired at or before a moment."""
@@ -190,16 +195,16 @@ class SqliteStore:
     def item(self, order: str, target: Target) -> RemoteItem | None:
         """Return the base of an order at a target."""
         row = self._row(
-            f"SELECT {_ITEM} FROM remote_items WHERE target_id = ? AND order_number = ?",
+            f"SELECT {ITEM} FROM remote_items WHERE target_id = ? AND order_number = ?",
             self._target_id(target),
             order,
         )
-        return _item(row) if row else None
+        return as_item(row) if row else None
 
     def put_item(self, item: RemoteItem, target: Target) -> None:
         """Store the base of an order at a target."""
         self._execute(
-            f"INSERT OR REPLACE INTO remote_items (target_id, {_ITEM})"
+            f"INSERT OR REPLACE INTO remote_items (target_id, {ITEM})"
             " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
             self._made_target_id(target),
             item.order,
@@ -241,12 +246,12 @@ class SqliteStore:
 
         The conditions are those of `models.needs_push`; the contract suite holds them equal.
         """
-        sql = _DELETIONS if deletions_only else f"{_WRITES} UNION ALL {_DELETIONS}"
+        sql = DELETIONS if deletions_only else f"{WRITES} UNION ALL {DELETIONS}"
         values = {"t": self._target_id(target), "now": now}
         with translated(self.path):
             for row in self.connection.execute(sql, values):
-                mapping = _mapping(row[1:]) if row[1] is not None else None
-                yield row[0], mapping, _item(row[1 + _MAPPING_WIDTH :])
+                mapping = as_mapping(row[1:]) if row[1] is not None else None
+                yield row[0], mapping, as_item(row[1 + MAPPING_WIDTH :])
 
     def items_elsewhere(self, target: Target | None, now: int) -> int:
         """Count unexpired items at other targets than this one."""
@@ -357,40 +362,3 @@ class SqliteStore:
     def _rows(self, sql: str, *values: object) -> Iterator[Row]:
         with translated(self.path):
             yield from self.connection.execute(sql, values)
-
-
-def _conditions(selection: Selection, now: int) -> tuple[str, list[object]]:
-    conditions: list[tuple[str, object]] = []
-    if selection.state is State.ACTIVE:
-        conditions.append(("m.expires_at > ?", now))
-    if selection.state is State.EXPIRED:
-        conditions.append(("m.expires_at <= ?", now))
-    if selection.courier:
-        conditions.append(("m.courier = ?", selection.courier.e164))
-    if selection.client:
-        conditions.append(("m.client = ?", selection.client.e164))
-    if not conditions:
-        return "", []
-    return " WHERE " + " AND ".join(c for c, _ in conditions), [value for _, value in conditions]
-
-
-def _mapping(row: Row) -> Mapping:
-    order, courier, client, expires, created, updated, virtual, note, identity, revision = row[
-        :_MAPPING_WIDTH
-    ]
-    return Mapping(
-        order,
-        PhoneNumber(courier),
-        PhoneNumber(client),
-        expires,
-        created,
-        updated,
-        PhoneNumber(virtual) if virtual else None,
-        note,
-        identity,
-        revision,
-    )
-
-
-def _item(row: Row) -> RemoteItem | None:
-    return None if row[0] is None else RemoteItem(*row)
