@@ -37,17 +37,21 @@ NoPush = Annotated[
     bool, typer.Option("--no-push", help="Store here only; mask sync sends it later.")
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="K", help="At most so many.")]
-Duration = Annotated[int, typer.Option(parser=parse_duration, metavar="DURATION")]
 
 
 def duration(flag: str, text: str) -> Any:  # noqa: ANN401 (what typer.Option returns)
     """Return an option that reads `90s`, `15m`, `2h`, `10d` as seconds."""
-    return typer.Option(flag, parser=parse_duration, metavar="DURATION", help=text)
+    return typer.Option(flag, parser=_read(parse_duration), metavar="DURATION", help=text)
 
 
 def grace(flag: str, text: str) -> Any:  # noqa: ANN401 (what typer.Option returns)
     """Return an option that reads a duration which may be nothing."""
-    return typer.Option(flag, parser=parse_grace, metavar="DURATION", help=text)
+    return typer.Option(flag, parser=_read(parse_grace), metavar="DURATION", help=text)
+
+
+def _read(parse: Callable[[str], int]) -> Callable[[str | int], int]:
+    """Return the parser for an option: Typer sends a default through it too."""
+    return lambda value: value if isinstance(value, int) else parse(value)
 
 
 def moment(flag: str, text: str) -> Any:  # noqa: ANN401 (what typer.Option returns)
