@@ -14,7 +14,6 @@ point leaves an intent, which is the same case.
 
 from __future__ import annotations
 
-import secrets
 import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -180,6 +179,8 @@ class Pusher:
 
     def _claimed(self, order: str) -> _Claim | Push:
         """Step 1: promise the write, or tell why there is none to make."""
+        import secrets
+
         now = self.clock()
         with self.store.writing() as store:
             mapping, item = store.get(order), store.item(order, self.target)

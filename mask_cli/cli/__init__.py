@@ -7,19 +7,38 @@ from typing import Annotated, NoReturn
 import typer
 
 from mask_cli import __version__
-from mask_cli.cli import config, mappings, sandbox, transfer, upkeep, voximplant
 from mask_cli.cli.boundary import Commands
 from mask_cli.output import Output
 
+COMMANDS = {
+    "add": "mappings:add",
+    "list": "mappings:list_",
+    "show": "mappings:show",
+    "reassign": "mappings:reassign",
+    "expire": "mappings:expire",
+    "extend": "mappings:extend",
+    "delete": "mappings:delete",
+    "import": "transfer:import_",
+    "export": "transfer:export",
+    "sync": "upkeep:sync",
+    "prune": "upkeep:prune",
+    "audit": "upkeep:audit",
+    "doctor": "upkeep:doctor",
+    "config": "config:app",
+    "voximplant": "voximplant:app",
+    "sandbox": "sandbox:sandbox",
+    "demo": "sandbox:demo",
+}
+"""Where each command stands, as `module:name`; it is imported when it is called."""
+ALIASES = {"remove": "mappings:delete", "rm": "mappings:delete"}
+
 app = Commands(
     name="mask",
+    places=COMMANDS,
+    hidden_places=ALIASES,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for _module in (mappings, transfer, upkeep, sandbox):
-    _module.add_to(app)
-app.add_typer(config.app)
-app.add_typer(voximplant.app)
 
 
 def _version(value: bool) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 import typer
+import typer.main
 from typer.core import TyperGroup
 
 from mask_cli.cli.context import AppContext
@@ -17,7 +19,7 @@ from mask_cli.output import Output, OutputClosed
 from mask_cli.redaction import redacted_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import FrameType
 
 Declared = TypeVar("Declared", bound="Callable[..., None]")
@@ -28,10 +30,27 @@ class Terminated(BaseException):
 
 
 class MaskGroup(TyperGroup):
-    """A group that takes the global options; the root of them is the error boundary."""
+    """A group that takes the global options; the root of them is the error boundary.
+
+    Commands in `places` are imported and built when they are asked for: to build all of them
+    takes longer than most of them run.
+    """
+
+    places: ClassVar[Mapping[str, str]] = {}
+    hidden_places: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, *args: Any, params: list[Any] | None = None, **more: Any) -> None:  # noqa: ANN401
         super().__init__(*args, params=[*(params or []), *global_options()], **more)
+        unbuilt: dict[str, Any] = dict.fromkeys([*self.places, *self.hidden_places])
+        self.commands.update(unbuilt)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 (Typer's own types)
+        """Return a command, built now when it was not before."""
+        if cmd_name in self.commands and self.commands[cmd_name] is None:
+            place = self.places.get(cmd_name) or self.hidden_places[cmd_name]
+            hidden = cmd_name in self.hidden_places
+            self.commands[cmd_name] = _built(cmd_name, place, hidden=hidden)
+        return super().get_command(ctx, cmd_name)
 
     def main(self, *args: Any, **more: Any) -> NoReturn:  # noqa: ANN401 (Typer's signature)
         """Run a command and exit; every error ends here."""
@@ -113,8 +132,14 @@ def _silence_stdout() -> None:
 class Commands(typer.Typer):
     """A Typer whose groups and commands all take the global options."""
 
-    def __init__(self, **more: Any) -> None:  # noqa: ANN401 (Typer's own options)
-        super().__init__(cls=MaskGroup, no_args_is_help=True, **more)
+    def __init__(
+        self,
+        places: Mapping[str, str] | None = None,
+        hidden_places: Mapping[str, str] | None = None,
+        **more: Any,  # noqa: ANN401 (Typer's own options)
+    ) -> None:
+        found = {"places": places or {}, "hidden_places": hidden_places or {}}
+        super().__init__(cls=type("MaskGroup", (MaskGroup,), found), no_args_is_help=True, **more)
 
     def command(
         self,
@@ -123,3 +148,16 @@ class Commands(typer.Typer):
     ) -> Callable[[Declared], Declared]:
         """Declare a command."""
         return super().command(name, **{"cls": MaskCommand, **more})
+
+
+def _built(name: str, place: str, *, hidden: bool) -> Any:  # noqa: ANN401 (Typer's own types)
+    """Build the command or group that stands at `module:name`."""
+    module, _, attribute = place.partition(":")
+    found = getattr(importlib.import_module(f"mask_cli.cli.{module}"), attribute)
+    if not isinstance(found, Commands):
+        alone = typer.Typer(add_completion=False)
+        alone.command(name, cls=MaskCommand, hidden=hidden)(found)
+        found = alone
+    command = typer.main.get_command(found)
+    command.name = name
+    return command

@@ -22,18 +22,8 @@ from mask_cli.records import MAPPING_FIELDS
 from mask_cli.store.base import Selection
 
 if TYPE_CHECKING:
-    from mask_cli.cli.boundary import Commands
     from mask_cli.cli.context import AppContext
     from mask_cli.models import PhoneNumber
-
-
-def add_to(app: Commands) -> None:
-    """Put the commands under the root."""
-    for command in (add, list_, show, reassign, expire, extend):
-        app.command(command.__name__.rstrip("_"))(command)
-    app.command("delete")(delete)
-    for alias in ("remove", "rm"):
-        app.command(alias, hidden=True)(delete)
 
 
 def add(

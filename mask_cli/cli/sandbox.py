@@ -14,15 +14,8 @@ from mask_cli.errors import FileProblem, NotFound
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mask_cli.cli.boundary import Commands
     from mask_cli.cli.context import AppContext
     from mask_cli.sandbox.voximplant import VoximplantSandbox
-
-
-def add_to(app: Commands) -> None:
-    """Put the commands under the root."""
-    app.command()(sandbox)
-    app.command()(demo)
 
 
 def sandbox(

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import BufferedReader
 
-    from mask_cli.cli.boundary import Commands
     from mask_cli.cli.context import AppContext
     from mask_cli.rows import Rules
 
@@ -25,12 +24,6 @@ _KINDS = ("csv", "jsonl")
 _CHOICES = ("fail", "skip", "replace")
 
 File = Annotated[str, typer.Argument(metavar="FILE|-", help="A file, or - for the standard one.")]
-
-
-def add_to(app: Commands) -> None:
-    """Put the commands under the root."""
-    app.command("import")(import_)
-    app.command("export")(export)
 
 
 def import_(

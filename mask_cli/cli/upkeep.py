@@ -17,18 +17,11 @@ from mask_cli.sync import Outcome, SyncReport, sync_record
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mask_cli.cli.boundary import Commands
     from mask_cli.cli.context import AppContext
 
 AUDIT_FIELDS = ("at", "actor", "action", "order", "detail")
 _NAMED = 20
 """How many failures are named one by one."""
-
-
-def add_to(app: Commands) -> None:
-    """Put the commands under the root."""
-    for command in (sync, prune, audit, doctor):
-        app.command()(command)
 
 
 def sync(

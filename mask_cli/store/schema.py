@@ -6,7 +6,6 @@ a current database is recognised without loading sqlite-utils.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,6 +55,8 @@ def _001_mappings(db: Database) -> None:
     # One counter for revisions and mapping ids: a value is never used twice.
     db.execute("CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT")
     db.execute("INSERT INTO counters VALUES ('revision', 0)")
+    import secrets
+
     db.execute("CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT")
     db.execute("INSERT INTO secrets VALUES ('digest', ?)", [secrets.token_bytes(32)])
 
