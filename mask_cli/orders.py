@@ -5,7 +5,6 @@ Nothing is sent to a provider; `sync` does that with what is stored.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 _TRIES = 50
 _NEARLY_FULL = 0.9
-_PAUSE = 0.02
-"""Seconds between two transactions of prune, for others to write in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +154,7 @@ class Orders:
         if self.dry_run:
             due = self.store.count_expired(before)
             return {"pruned": due if limit is None else min(due, limit), "audit": 0}
-        pruned = 0
-        for gone in self.store.forget_expired(before, limit):
-            pruned += gone
-            time.sleep(_PAUSE)
+        pruned = sum(self.store.forget_expired(before, limit))
         with self.store.writing():
             audit = self.store.prune_audit(self.now - retention)
             if pruned or audit:

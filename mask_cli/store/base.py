@@ -141,8 +141,8 @@ class Store(Protocol):
     def forget_expired(self, before: int, limit: int | None) -> Iterator[int]:
         """Remove up to `limit` mappings that expired at or before a moment.
 
-        Not inside `writing()`: yields how many each of its own short transactions removed,
-        so that the caller can let others write in between.
+        Not inside `writing()`: yields how many each of its own short transactions removed;
+        others can write in between.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,12 @@ if TYPE_CHECKING:
 
 _PRUNE_ROUND = 200_000
 """So many order numbers are held in memory by a prune."""
-_PRUNE_BATCH = 10_000
-"""So many mappings go in one transaction: fewer cost more, more keep others waiting."""
+_PRUNE_BATCH, _PRUNE_LEAST = 50_000, 1_000
+_PRUNE_HOLD = 0.5
+"""Seconds that a prune's transaction should take: shorter ones cost more, longer ones keep others
+waiting; the batches, at first _PRUNE_BATCH, grow and shrink to meet it."""
+_PRUNE_PAUSE = 0.12
+"""Seconds between them: one who waits for SQLite's lock may sleep for a tenth before it looks."""
 
 
 class SqliteStore:
@@ -149,8 +154,9 @@ class SqliteStore:
         By primary key and in its order, with rare checkpoints: what is left of the cost is
         that of the indexes.
         """
-        self._execute("PRAGMA wal_autocheckpoint = 20000")
-        self._execute("PRAGMA cache_size = -65536")
+        self._execute("PRAGMA wal_autocheckpoint = 50000")
+        self._execute("PRAGMA cache_size = -131072")
+        size = _PRUNE_BATCH
         left = -1 if limit is None else limit
         while left:
             most = _PRUNE_ROUND if left < 0 else min(left, _PRUNE_ROUND)
@@ -158,16 +164,26 @@ class SqliteStore:
                 "SELECT order_number FROM mappings WHERE expires_at <= ? LIMIT ?", before, most
             )
             found = sorted(order for (order,) in orders)
-            for start in range(0, len(found), _PRUNE_BATCH):
-                batch = [(order, before) for order in found[start : start + _PRUNE_BATCH]]
-                with self.writing():
-                    # It may have been extended since.
-                    sql = "DELETE FROM mappings WHERE order_number = ? AND expires_at <= ?"
-                    gone = self.connection.executemany(sql, batch).rowcount
-                yield gone
             left = left - len(found) if left > 0 else left
-            if len(found) < most:
+            last = len(found) < most
+            while found:
+                batch, found = found[:size], found[size:]
+                gone, seconds = self._forgotten(batch, before)
+                size = max(_PRUNE_LEAST, min(2 * size, int(size * _PRUNE_HOLD / seconds)))
+                yield gone
+                if found:
+                    time.sleep(_PRUNE_PAUSE)
+            if last:
                 return
+
+    def _forgotten(self, orders: list[str], before: int) -> tuple[int, float]:
+        """Remove those orders that are still expired; return how many, and the seconds it took."""
+        started = time.perf_counter()
+        with self.writing():
+            sql = "DELETE FROM mappings WHERE order_number = ? AND expires_at <= ?"
+            values = [(order, before) for order in orders]
+            gone = self.connection.executemany(sql, values).rowcount
+        return gone, time.perf_counter() - started
 
     def count_expired(self, before: int) -> int:
         """Count the mappings that expired at or before a moment."""
