@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
 
 from mask_cli.errors import BadData, Conflict, NotFound
 from mask_cli.providers.base import Application
-from mask_cli.providers.plivo_checks import is_loopback
+from mask_cli.providers.plivo_checks import is_secure_url
 from mask_cli.redaction import redacted_value
 
 if TYPE_CHECKING:
@@ -247,19 +246,8 @@ def apply(plan: Plan, account: PlivoAccount, pool: Pool | None = None) -> Outcom
 
 
 def checked_url(text: str, *, query: bool = True) -> str:
-    """Return an address that Plivo can call, or raise BadData.
-
-    https, or http to loopback (a sandbox); ASCII; no fragment, no credentials.
-    """
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        parts = urlsplit("")
-    printable = re.fullmatch(r"[!-~]+", text) is not None
-    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
-    extra = "#" in text or "@" in parts.netloc or ("?" in text and not query)
-    if printable and secure and parts.hostname and not extra:
+    """Return an address that Plivo can call (or a sandbox, on loopback), or raise BadData."""
+    if is_secure_url(text, query=query):
         return text
     raise BadData(
         f"{redacted_value(text)} is not an address that Plivo can call",

@@ -158,8 +158,9 @@ class PlivoClient:
             raise BadData(f"{', '.join(sorted(changes.keys() - changeable))} cannot be changed")
         before = self.application(app_id)
         after = replace(before, **changes)  # type: ignore[arg-type]
-        values = sent_values(after)
-        self._repeated(lambda sdk: sdk.applications.update(before.app_id, **values))
+        if after != before:
+            values = sent_values(after)
+            self._repeated(lambda sdk: sdk.applications.update(before.app_id, **values))
         return after
 
     def delete_application(self, app_id: str) -> tuple[PhoneNumber, ...]:
@@ -186,7 +187,8 @@ class PlivoClient:
         if not re.fullmatch("[A-Z]{2}", country, re.ASCII):
             raise BadData(f"{redacted_value(country)} is not a country", hint="write US, GB, …")
         if not filters.keys() <= _FILTERS:
-            raise BadData(f"numbers cannot be searched by {', '.join(filters.keys() - _FILTERS)}")
+            unknown = ", ".join(sorted(filters.keys() - _FILTERS))
+            raise BadData(f"numbers cannot be searched by {unknown}")
         yield from self._pages(
             lambda sdk, **page: sdk.numbers.search(country, **filters, **page), offered_number_of
         )

@@ -34,22 +34,31 @@ def checked_credentials(auth_id: str | None, auth_token: str | None) -> tuple[st
 
 def checked_endpoint(endpoint: str) -> str:
     """Return the address, or raise: TLS everywhere but on this computer."""
+    if is_secure_url(endpoint, query=False):
+        return endpoint
+    raise ConfigurationError(
+        "MASK_PLIVO_ENDPOINT is not an https address",
+        hint="plain http is for loopback only, as in http://127.0.0.1:8080",
+    )
+
+
+def is_secure_url(text: str, *, query: bool) -> bool:
+    """Tell whether it is an address in ASCII, https or http to this computer.
+
+    Without credentials and fragment, and without a query unless `query` allows one.
+    """
+    if not re.fullmatch(r"[!-~]+", text) or "#" in text or ("?" in text and not query):
+        return False
     try:
-        parts = urlsplit(endpoint)
+        parts = urlsplit(text)
         _ = parts.port
     except ValueError:
-        parts = urlsplit("")
-    good = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
-    if not (good and parts.hostname) or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ConfigurationError(
-            "MASK_PLIVO_ENDPOINT is not an https address",
-            hint="plain http is for loopback only, as in http://127.0.0.1:8080",
-        )
-    return endpoint
+        return False
+    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+    return secure and bool(parts.hostname) and "@" not in parts.netloc
 
 
-def is_loopback(host: str | None) -> bool:
-    """Tell whether the host is this computer."""
+def _is_loopback(host: str | None) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
     except ValueError:

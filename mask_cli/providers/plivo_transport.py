@@ -186,8 +186,13 @@ def _json(response: Response) -> object:
 
 
 def _is_page(answer: dict[str, Any]) -> bool:
-    objects = answer.get("objects")
-    return isinstance(objects, list) and all(isinstance(item, dict) for item in objects)
+    # Without `meta` nobody knows whether there is more.
+    objects, meta = answer.get("objects"), answer.get("meta")
+    return (
+        isinstance(meta, dict)
+        and isinstance(objects, list)
+        and all(isinstance(item, dict) for item in objects)
+    )
 
 
 def _is_html(response: Response) -> bool:

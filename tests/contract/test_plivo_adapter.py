@@ -467,7 +467,10 @@ def test_an_echoed_token_is_not_shown(plivo: PlivoSandbox, account: PlivoClient)
 NOT_AN_ANSWER = [
     b"<html>Sign in</html>", b"[]", b'"x"', b"null", b"", b'{"a"', b"[" * 100_000, b"\xff\xfe",
 ]  # fmt: skip
-NOT_A_PAGE = [b'{"meta":{}}', b'{"objects":null}', b'{"objects":["x"]}', b'{"objects":{"a":1}}']
+NOT_A_PAGE = [
+    b'{"meta":{}}', b'{"objects":[]}', b'{"meta":{},"objects":null}',
+    b'{"meta":{},"objects":["x"]}', b'{"meta":{},"objects":{"a":1}}',
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("body", NOT_AN_ANSWER + NOT_A_PAGE)
@@ -495,7 +498,7 @@ def test_a_200_that_is_no_object_is_not_a_success(
 def test_a_record_without_its_number_is_not_listed(
     plivo: PlivoSandbox, account: PlivoClient, record: bytes
 ) -> None:
-    plivo.faults.body(200, b'{"objects":[%s]}' % record)
+    plivo.faults.body(200, b'{"meta":{},"objects":[%s]}' % record)
     with pytest.raises(ProviderUnavailable, match="record"):
         list(account.numbers())
 
@@ -656,6 +659,22 @@ def test_connections_are_kept_and_threads_take_turns(
     assert plivo.server.log.most_at_once() == 1
 
 
+def test_a_call_does_not_wait_for_another_beyond_its_deadline(plivo: PlivoSandbox) -> None:
+    with client_of(plivo, deadline=0.1) as account:
+        with account._lock, pytest.raises(ProviderUnavailable, match="other calls") as caught:
+            account.unassign(NUMBER)
+        assert caught.value.unsure is False
+        assert not plivo.requests
+
+
+def test_an_update_without_a_difference_sends_nothing(
+    plivo: PlivoSandbox, account: PlivoClient
+) -> None:
+    created = account.create_application(WANTED)
+    assert account.update_application(created.app_id, {"answer_method": "POST"}) == created
+    assert writes(plivo) == 1
+
+
 def test_a_closed_client_opens_again(account: PlivoClient) -> None:
     assert list(account.numbers()) == []
     account.close()
@@ -736,7 +755,7 @@ def test_other_credentials_are_not_taken_silently(
     [
         "http://api.plivo.com", "http://10.0.0.1", "api.plivo.com", "", "ftp://127.0.0.1",
         "https://", "https://a:b@api.plivo.com", "https://api.plivo.com?x", "http://127.0.0.1:x",
-        "http://127.0.0.1.example", "http://[", "https://api.plivo.com#x",
+        "http://127.0.0.1.example", "http://[", "https://api.plivo.com#x", "https://api.plivo.com\n",
     ],
 )  # fmt: skip
 def test_credentials_are_not_sent_in_the_clear(endpoint: str) -> None:
