@@ -323,7 +323,6 @@ class PlivoClient:
             self._sdk = RestClient(*self._auth, timeout=self._timeout)
             self._transport = Transport(self._endpoint, self._auth[1])
             for session in (self._sdk.session, self._sdk.multipart_session):
-                session.trust_env = False
                 session.verify = self._ca_bundle or True
                 session.mount("https://", self._transport)
                 session.mount("http://", self._transport)

@@ -102,7 +102,7 @@ class Transport(HTTPAdapter):
 
     def _exchanged(self, request: PreparedRequest, timeout: float, how: dict[str, Any]) -> Response:
         left = self._left(writes=False)
-        response = super().send(request, **{**how, "stream": True, "timeout": min(timeout, left)})
+        response = super().send(request, **{**how, "timeout": min(timeout, left)})
         body = bytearray()
         # read1() returns what has come, so that an answer in drops meets the deadline, too.
         while piece := response.raw.read1(65_536, decode_content=True):
