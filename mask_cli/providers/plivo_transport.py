@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 _LARGEST_ANSWER = 4 * 1024 * 1024
 _LONGEST_TEXT = 200
 _LISTS = ("/Application/", "/Number/", "/PhoneNumber/")
-_OK, _NO_CONTENT, _REDIRECTION, _ERROR, _SERVER_ERROR = 200, 204, 300, 400, 500
+_ERROR, _SERVER_ERROR = 400, 500
+# The SDK takes no others for a success.
+_DONE, _DELETED = (200, 201, 202, 206, 207), (200, 202, 204)
 
 
 class PlivoUnavailable(ProviderUnavailable):
@@ -143,9 +145,10 @@ class Transport(HTTPAdapter):
 
     def _check(self, request: PreparedRequest, response: Response, *, writes: bool) -> None:
         answer = _json(response)
-        if response.status_code >= _REDIRECTION:
+        deletes = request.method == "DELETE"
+        if response.status_code not in (_DELETED if deletes else _DONE):
             self._raise_refusal(response, answer, writes=writes)
-        if response.status_code == _NO_CONTENT or request.method == "DELETE":
+        if deletes and not response.raw.getvalue():
             return
         is_list = not writes and urlsplit(request.url or "").path.endswith(_LISTS)
         if not isinstance(answer, dict) or (is_list and not _is_page(answer)):

@@ -492,6 +492,27 @@ def test_a_200_that_is_no_object_is_not_a_success(
     assert caught.value.unsure
 
 
+@pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"7", b"null", b"[]"])
+def test_a_sign_in_page_is_not_taken_for_a_deletion(
+    plivo: PlivoSandbox, account: PlivoClient, body: bytes
+) -> None:
+    plivo.numbers.own(NUMBER.digits)
+    plivo.faults.body(200, body, times=9)
+    with pytest.raises(ProviderUnavailable, match="something else than documented"):
+        account.unrent(NUMBER)
+
+
+@pytest.mark.parametrize("status", [204, 226])
+def test_a_success_without_content_is_not_taken_for_an_answer(
+    plivo: PlivoSandbox, account: PlivoClient, status: int
+) -> None:
+    plivo.faults.body(status, b"", times=9)
+    with pytest.raises(ProviderUnavailable):
+        account.application("123")
+    with pytest.raises(ProviderUnavailable):
+        list(account.numbers())
+
+
 @pytest.mark.parametrize(
     "record", [b"{}", b'{"number":null}', b'{"number":"../x"}', b'{"number":"12"}']
 )

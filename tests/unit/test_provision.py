@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mask_cli.errors import BadData, Conflict, NotFound, TryLater
 from mask_cli.models import PhoneNumber
@@ -181,6 +183,72 @@ def test_a_plan_shows_no_number() -> None:
     plan = plan_plivo(WHOLE, Current(None, RENTED, in_pool=False))
     assert NUMBER.digits not in repr(plan)
     assert NUMBER.digits not in repr(plan.rows())
+
+
+URLS = st.sampled_from([ANSWER, HANGUP, "https://other.example/a", "http://127.0.0.1:8000/b"])
+METHODS = st.sampled_from(["GET", "POST"])
+APPLICATIONS = st.builds(
+    Application,
+    st.just("77"),
+    st.just("masking"),
+    st.none() | URLS,
+    METHODS,
+    st.none() | URLS,
+    METHODS,
+    st.none() | URLS,
+    METHODS,
+    default_number_app=st.booleans(),
+)
+WISHES = st.builds(
+    WantedApplication,
+    st.just("masking"),
+    URLS,
+    *(st.none() | values for values in (METHODS, URLS, METHODS, URLS, METHODS)),
+)
+
+
+def simulated(plan: Plan, current: Current) -> Current:
+    """Carry out a plan on what is known of the account."""
+    for step in plan.steps:
+        if isinstance(step, CreateApplication):
+            created = replace(step.application, app_id="77")
+            hangup = created.hangup_url or created.answer_url
+            current = replace(current, application=replace(created, hangup_url=hangup))
+        elif isinstance(step, UpdateApplication):
+            assert current.application is not None
+            values = {change.field: change.after for change in step.changes}
+            changed = replace(current.application, **values)  # type: ignore[arg-type]
+            current = replace(current, application=changed)
+        elif isinstance(step, AssignNumber):
+            assert current.number is not None
+            current = replace(current, number=replace(current.number, app_id="77"))
+        else:
+            current = replace(current, in_pool=True)
+    return current
+
+
+@given(
+    wish=WISHES,
+    application=st.none() | APPLICATIONS,
+    app_id=st.sampled_from([None, "77", "88"]),
+    in_pool=st.booleans(),
+)
+def test_a_second_plan_is_always_empty_and_nothing_unasked_changes(
+    wish: WantedApplication, application: Application | None, app_id: str | None, in_pool: bool
+) -> None:
+    desired = Desired(wish, NUMBER)
+    before = Current(application, replace(RENTED, app_id=app_id), in_pool)
+    after = simulated(plan_plivo(desired, before, take_over=True), before)
+    assert plan_plivo(desired, after, update=False).empty
+    assert after.application is not None
+    assert {name: getattr(after.application, name) for name in wish.fields()} == wish.fields()
+    if application is not None:
+        followed = application.hangup_url == application.answer_url
+        asked = wish.fields().keys() | ({"hangup_url"} if followed else set())
+        kept = {f.name for f in fields(Application)} - asked
+        assert {n: getattr(after.application, n) for n in kept} == {
+            n: getattr(application, n) for n in kept
+        }
 
 
 # Addresses
