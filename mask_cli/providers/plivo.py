@@ -21,6 +21,7 @@ from mask_cli.errors import (
 from mask_cli.providers.base import Application, Rental
 from mask_cli.providers.plivo_checks import (
     checked_app_id,
+    checked_ca_bundle,
     checked_credentials,
     checked_digits,
     checked_endpoint,
@@ -77,7 +78,7 @@ class PlivoClient:
     ) -> None:
         self._auth = checked_credentials(auth_id, auth_token)
         self._endpoint = checked_endpoint(endpoint)
-        self._ca_bundle = ca_bundle
+        self._ca_bundle = checked_ca_bundle(ca_bundle)
         self._timeout = timeout
         self._deadline = deadline
         self._pause = pause

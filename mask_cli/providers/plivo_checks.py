@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -40,6 +42,24 @@ def checked_endpoint(endpoint: str) -> str:
         "MASK_PLIVO_ENDPOINT is not an https address",
         hint="plain http is for loopback only, as in http://127.0.0.1:8080",
     )
+
+
+def checked_ca_bundle(path: str | None) -> str | None:
+    """Return the file or folder of TLS authorities, or raise: requests tells much later."""
+    if path is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if Path(path).is_dir():
+            context.load_verify_locations(capath=path)
+        else:
+            context.load_verify_locations(cafile=path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the TLS authorities in {path} cannot be loaded: {error.strerror or error}",
+            hint="check REQUESTS_CA_BUNDLE and SSL_CERT_FILE",
+        ) from error
+    return path
 
 
 def is_secure_url(text: str, *, query: bool) -> bool:

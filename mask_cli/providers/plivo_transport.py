@@ -11,15 +11,15 @@ import io
 import json
 import logging
 import time
+from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, Any, Never
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 
 from mask_cli.errors import (
-    ConfigurationError,
     NotFound,
     ProviderDenied,
     ProviderRefused,
@@ -88,12 +88,6 @@ class Transport(HTTPAdapter):
             self._raise_unreachable(error, writes=writes)
         except HTTPError:
             self._raise_cut_off(writes=writes)
-        except OSError as error:
-            # What requests says of a CA file that is absent or holds no certificates.
-            raise ConfigurationError(
-                f"the TLS authorities cannot be loaded: {error.strerror or error}",
-                hint="check REQUESTS_CA_BUNDLE and SSL_CERT_FILE",
-            ) from None
         self._check(request, response, writes=writes)
         return response
 
@@ -125,13 +119,14 @@ class Transport(HTTPAdapter):
         return left
 
     def _raise_unreachable(self, error: requests.RequestException, *, writes: bool) -> Never:
-        if isinstance(error, requests.exceptions.SSLError):
+        reason = getattr(error.args[0] if error.args else None, "reason", None)
+        # Other TLS errors can also come after the request has been sent.
+        if isinstance(reason, SSLError) and isinstance(reason.args[0], SSLCertVerificationError):
             raise PlivoUnavailable(
                 f"no trusted TLS connection to {self._endpoint.hostname}",
                 unsure=False,
                 hint="REQUESTS_CA_BUNDLE or SSL_CERT_FILE name further authorities",
             ) from None
-        reason = getattr(error.args[0] if error.args else None, "reason", None)
         if isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError):
             raise PlivoUnavailable(
                 f"{self._endpoint.hostname} cannot be reached", unsure=False

@@ -736,15 +736,34 @@ def test_only_the_given_authority_is_trusted(
         assert len(plivo.requests) == 1
 
 
-def test_an_absent_authority_is_a_setting_to_mend(tmp_path: Path) -> None:
-    absent = str(tmp_path / "absent")
+@pytest.mark.parametrize("kind", ["lost", "reset", "silent"])
+def test_a_tls_connection_cut_after_a_write_is_unsure(
+    authority: tuple[trustme.CA, str], kind: str
+) -> None:
+    ca, path = authority
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
     with (
-        PlivoClient(
-            "MA000000000000000000", "token", endpoint="https://127.0.0.1:9", ca_bundle=absent
-        ) as client,
-        pytest.raises(ConfigurationError, match="TLS authorities"),
+        PlivoSandbox(context=context) as plivo,
+        client_of(plivo, ca_bundle=path, timeout=0.2) as client,
     ):
-        list(client.numbers())
+        getattr(plivo.faults, kind)(on="POST")
+        if kind == "lost":
+            assert client.rent(NUMBER).changed
+            return
+        with pytest.raises(ProviderUnavailable) as caught:
+            client.rent(NUMBER)
+        assert caught.value.unsure
+
+
+@pytest.mark.parametrize("content", [None, b"", b"junk"])
+def test_unusable_authorities_are_a_setting_to_mend(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="TLS authorities") as caught:
+        PlivoClient("MA000000000000000000", "token", ca_bundle=str(path))
+    assert "REQUESTS_CA_BUNDLE" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(
