@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -48,6 +47,8 @@ def checked_ca_bundle(path: str | None) -> str | None:
     """Return the file or folder of TLS authorities, or raise: requests tells much later."""
     if path is None:
         return None
+    import ssl  # noqa: PLC0415 (10 ms)
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if Path(path).is_dir():

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hmac
 import re
+import socket
 import ssl
 import threading
 import time
@@ -25,7 +26,6 @@ from mask_cli.sandbox.plivo_switches import Switches
 from mask_cli.sandbox.server import Cut, HttpsServer, Reply
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from mask_cli.sandbox.server import Request
@@ -147,11 +147,18 @@ class PlivoApi:
         }
 
 
+class _PlainSocket(socket.socket):
+    """A connection without TLS that the server may treat like one with."""
+
+    def do_handshake(self) -> None:
+        """Nothing to agree on."""
+
+
 class _NoTls(ssl.SSLContext):
     """What makes the server speak plainly; settings allow that to loopback alone."""
 
-    def wrap_socket(self, sock: socket.socket, **_: object) -> socket.socket:  # type: ignore[override]
-        return sock
+    def wrap_socket(self, sock: socket.socket, **_: object) -> _PlainSocket:  # type: ignore[override]
+        return _PlainSocket(fileno=sock.detach())
 
 
 class PlivoSandbox(PlivoApi):
