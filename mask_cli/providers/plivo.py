@@ -301,7 +301,7 @@ class PlivoClient:
                 time.sleep(pause)
 
     def _called(self, call: Callable[[Any], Any], deadline: float) -> Any:  # noqa: ANN401 (same)
-        from plivo.exceptions import PlivoRestError  # noqa: PLC0415 (80 ms)
+        from plivo.exceptions import PlivoRestError
 
         if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise ProviderUnavailable("other calls to Plivo took all the time", unsure=False)
@@ -317,9 +317,9 @@ class PlivoClient:
 
     def _client(self) -> Any:  # noqa: ANN401 (the SDK has no types)
         if self._sdk is None:
-            from plivo import RestClient  # noqa: PLC0415 (80 ms)
+            from plivo import RestClient
 
-            from mask_cli.providers.plivo_transport import Transport  # noqa: PLC0415 (30 ms)
+            from mask_cli.providers.plivo_transport import Transport
 
             self._sdk = RestClient(*self._auth, timeout=self._timeout)
             self._transport = Transport(self._endpoint, self._auth[1])

@@ -47,7 +47,7 @@ def checked_ca_bundle(path: str | None) -> str | None:
     """Return the file or folder of TLS authorities, or raise: requests tells much later."""
     if path is None:
         return None
-    import ssl  # noqa: PLC0415 (10 ms)
+    import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
