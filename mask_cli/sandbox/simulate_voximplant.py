@@ -89,7 +89,8 @@ class CallPlan:
     `caller` is what the carrier delivers, in any form; None is no caller ID at all. Phrases are
     counted from 1 for `speech_errors` (cannot be spoken) and `speech_endless` (never end).
     `replaced_fires`: a playback that is replaced tells that it finished; the platform's
-    documentation leaves it open. The last of `http` answers all further requests.
+    documentation leaves it open. `errors_at_once`: a phrase's error is told before `say` returns.
+    The last of `http` answers all further requests.
     """
 
     caller: str | None = field(repr=False)
@@ -103,6 +104,7 @@ class CallPlan:
     replaced_fires: bool = False
     speech_errors: tuple[int, ...] = ()
     speech_endless: tuple[int, ...] = ()
+    errors_at_once: bool = False
     second_call: float | None = None
     terminated_at: float | None = None
     now: int = NOW
@@ -159,7 +161,6 @@ class Transcript:
 
     def to_dict(self, *, reveal: bool = False) -> dict[str, Any]:
         """Return all of it for JSON, phone numbers redacted unless `reveal`."""
-        shown = (lambda value: value) if reveal else _redacted
         return {
             "reason": reason_of(self),
             "reasons": list(self.reasons),
@@ -168,13 +169,13 @@ class Transcript:
             "bridged_seconds": self.bridged_seconds,
             "finish": self.finish,
             "custom_data": self.custom_data,
-            "events": [shown(event) for event in self.events],
+            "events": [event if reveal else _redacted(event) for event in self.events],
             "reports": self.reports,
             "requests": [
                 {name: request[name] for name in ("at", "code", "accepted", "dropped")}
                 for request in self.requests
             ],
-            "log": [shown(line) for line in self.log],
+            "log": [line if reveal else redacted_text(line) for line in self.log],
             "misuse": list(self.misuse),
         }
 
@@ -298,8 +299,18 @@ def _transcript(result: dict[str, Any]) -> Transcript:
     )
 
 
-def _redacted(value: Any) -> Any:
-    if isinstance(value, str):
-        return redacted_text(value)
-    numbers = {k: redacted_number(value[k]) for k in ("number", "caller_id") if k in value}
-    return {k: _redacted(v) if isinstance(v, str) else v for k, v in value.items()} | numbers
+def _redacted(event: dict[str, Any]) -> dict[str, Any]:
+    numbers = {k: redacted_number(event[k]) for k in ("number", "caller_id") if k in event}
+    texts = {k: redacted_text(v) for k, v in event.items() if isinstance(v, str)}
+    return event | texts | numbers
+
+
+def syntax_error(text: str) -> str | None:
+    """Return what is wrong with a script's syntax, None when nothing is; nothing is run."""
+    context = _new_context()
+    # The body of a function that is never called: declarations mean the same there.
+    try:
+        context.eval(f"(function () {{\n{text}\n}})")
+    except Exception as error:  # noqa: BLE001 (quickjs is an extra; its exception is not at hand)
+        return redacted_text(str(error).splitlines()[0])
+    return None

@@ -310,7 +310,10 @@
         });
       }
       finished(error) {
-        this.emit('Call.PlaybackFinished', error === undefined ? {} : { error });
+        const event = 'Call.PlaybackFinished';
+        if (error === undefined) this.emit(event, {});
+        else if (plan.errors_at_once) dispatch(this.listeners, event, { call: this, error });
+        else this.emit(event, { error });
       }
       listenForQuiet() {
         at(0.4 * SECOND, () => {

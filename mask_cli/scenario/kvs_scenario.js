@@ -255,7 +255,7 @@ function onAnswered() {
     facts.outcome = 'refused';
     decide('unknown_number');
     guarded(leave(CONFIG.phrases.unknown_number, false));
-  } else if (callerNumber.length < SHORTEST_NUMBER) {
+  } else if (notCallable(callerNumber)) {
     guarded(giveUp('unknown_caller', CONFIG.phrases.unknown_caller));
   } else {
     decide('ask_order');

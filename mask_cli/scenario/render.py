@@ -25,6 +25,7 @@ LONGEST_TEXT = 128 * 1024
 REPORT_SECRET = "MASK_REPORT_SECRET"  # noqa: S105 (the name, not the value)
 
 _PLACE = "MASK_CONFIG"
+_CONSTANT = "const CONFIG = "
 _LONGEST_PHRASE = 500
 _LONGEST_CALL = 24 * 3600
 _MOST_ATTEMPTS = 10
@@ -58,9 +59,12 @@ class ScenarioSettings:
     phrases: Mapping[str, str] = field(default_factory=dict)
 
 
-def render(settings: ScenarioSettings) -> str:
-    """Return the scenario's text, the same for the same settings."""
-    return template().replace(_PLACE, _constant(configuration(settings)))
+def render(settings: ScenarioSettings, source: str | None = None) -> str:
+    """Return the scenario's text, the same for the same settings.
+
+    `source` is another template than the packaged one.
+    """
+    return (source or template()).replace(_PLACE, _constant(configuration(settings)))
 
 
 def digest(text: str) -> str:
@@ -70,11 +74,22 @@ def digest(text: str) -> str:
 
 def configuration_of(text: str) -> dict[str, Any]:
     """Read the configuration back out of a rendered scenario, or raise BadData."""
-    before, after = template().split(_PLACE)
-    if not (text.startswith(before) and text.endswith(after)):
-        raise BadData("this text is not a scenario rendered by this version of mask")
-    read: dict[str, Any] = json.loads(text[len(before) : len(text) - len(after)])
-    return read
+    return _split(text)[1]
+
+
+def template_of(text: str) -> str:
+    """Return a rendered scenario, also one edited since, without its configuration."""
+    before, _, after = _split(text)
+    return before + _PLACE + after
+
+
+def _split(text: str) -> tuple[str, dict[str, Any], str]:
+    before, mark, rest = text.partition(_CONSTANT)
+    try:
+        read, end = json.JSONDecoder().raw_decode(rest)
+    except ValueError as error:
+        raise BadData("this text is not a scenario rendered by mask") from error
+    return before + mark, read, rest[end:]
 
 
 @cache
