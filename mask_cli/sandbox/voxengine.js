@@ -606,6 +606,7 @@
     }
 
     function alert(who, callerid) {
+      if (phase !== 'running') return;
       const call = new EmulatedCall(who, plan.called, callerid, true);
       tell('alerting', { who });
       moment(people.caller, 'alerting');

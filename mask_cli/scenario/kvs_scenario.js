@@ -654,7 +654,6 @@ function settle() {
 
 // ---- the report -------------------------------------------------------------------------------
 
-let sending = false;
 let reported = false;
 let body = '';
 
@@ -664,11 +663,11 @@ async function report() {
   else setTimeout(() => post().then(VoxEngine.terminate), RETRY_SECONDS * 1000);
 }
 
-/** The last chance: one request is allowed while the session terminates. */
+/** The last chance: one request is allowed now, and one under way may yet fail. */
 function onTerminating() {
   enter(State.ENDED);
   facts.ended = facts.ended ?? now();
-  if (!reported && !sending) post();
+  if (!reported) post();
 }
 
 /** Send the report, always the same text; never rejects. */
@@ -677,7 +676,6 @@ async function post() {
     reported = true;
     return;
   }
-  sending = true;
   try {
     body = body || JSON.stringify(summary());
     const answer = await Net.httpRequestAsync(CONFIG.report_url, {
@@ -692,7 +690,6 @@ async function post() {
   } catch (error) {
     Logger.write('mask report failed');
   }
-  sending = false;
 }
 
 /** @param {number} stamp */
