@@ -65,7 +65,8 @@
     const unhandled = [];
     let observing = false;
 
-    // A promise whose rejection nobody handles ends the session; native ones cannot be asked.
+    // A promise whose rejection nobody handles ends the session. Native ones, which async functions
+    // return, cannot be asked: of those, global functions and listeners are watched, local ones not.
     class Tracked extends NativePromise {
       static get [Symbol.species]() {
         return observing ? NativePromise : Tracked;
@@ -450,7 +451,8 @@
 
     function headersOf(headers) {
       if (!Array.isArray(headers)) return { ...headers };
-      return Object.fromEntries(headers.map((line) => String(line).split(/:\s*/, 2)));
+      const pairs = headers.map((line) => /^([^:]*):\s*(.*)$/.exec(String(line)) || [line, line, '']);
+      return Object.fromEntries(pairs.map(([, name, value]) => [name, value]));
     }
 
     function httpRequest(url, options) {
@@ -593,7 +595,7 @@
 
     // ---- the course of a session --------------------------------------------------------------
 
-    /** The results of a scenario's own async functions are native promises: make them tracked. */
+    /** Make what a scenario's own async functions return tracked. */
     function trackAsyncFunctions() {
       const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor;
       for (const name of Object.getOwnPropertyNames(globalThis)) {

@@ -6,29 +6,31 @@ The rows are those of the project's list of defects in the guide's scenario; `CO
 
 from __future__ import annotations
 
-from mask_cli.scenario.bench import (
+from mask_cli.providers.base import KeyValueItem
+from mask_cli.sandbox.simulate_voximplant import (
     BEHAVIOURS,
+    NOW,
+    Act,
+    Behaviour,
+    HttpAnswer,
+    Transcript,
+    typed,
+)
+from mask_cli.scenario.bench import (
     CLIENT,
     COURIER,
-    NOW,
     ORDER,
     OURS,
     PHRASES,
     STRANGER,
-    Act,
-    Behaviour,
     Bench,
     Complaints,
-    HttpAnswer,
-    KeyValueItem,
-    Transcript,
     check,
     dialled,
     gone_at,
     item,
     normal,
     talked,
-    typed,
     unless,
 )
 
@@ -44,7 +46,7 @@ def typing_during_the_greeting_routes_once(bench: Bench) -> Complaints:
         yield from talked(call)
         yield from unless(len(call.of("looked_up")) == 1, "looked up more than once")
         yield from unless(dialled(call) == ["party"], f"dialled {dialled(call)}")
-        yield from unless(len(call.heard("caller")) == 2, "the caller heard more than was due")  # noqa: PLR2004 (greeting, connecting)
+        yield from unless(len(call.heard("caller")) == 2, "the caller heard more than was due")
 
 
 @check(2, 21)
@@ -116,15 +118,15 @@ def _longest_wait(call: Transcript) -> float:
 @check(5)
 def caller_id_is_compared_by_digits(bench: Bench) -> Complaints:
     """A party is recognised however the carrier writes its number; nobody else ever is."""
-    for caller in (f"+{COURIER}", COURIER, "+1 (222) 222-2222", f" {COURIER} "):
-        yield from talked(bench.call(*typed(ORDER), caller=caller))
+    for written in (f"+{COURIER}", COURIER, "+1 (222) 222-2222", f" {COURIER} "):
+        yield from talked(bench.call(*typed(ORDER), caller=written))
     for caller in ("", None, "anonymous", "+", "2222222", STRANGER, f"sip:{COURIER}@host"):
         for order in (ORDER, "33333"):
             call = bench.call(*typed(order), caller=caller, operator=None)
             yield from normal(call)
             yield from unless(not dialled(call), "somebody was called for a stranger")
-    for caller in ("", None, "anonymous", "123456"):
-        call = bench.call(*typed(ORDER), caller=caller)
+    for hidden in ("", None, "anonymous", "123456"):
+        call = bench.call(*typed(ORDER), caller=hidden)
         yield from unless(call.reasons[0] == "unknown_caller", f"reasons {call.reasons}")
         yield from talked(call, "operator")
 
@@ -257,7 +259,7 @@ def callee_who_hangs_up_early_is_told_to_the_caller(bench: Bench) -> Complaints:
             told = [e for e in call.of("heard") if e.get("text") == PHRASES["courier_unavailable"]]
             yield from unless(told and told[0]["whole"], f"{outcome}: the caller was not told")
             late = gone_at(call, "caller") - gone_at(call, "party")
-            yield from unless(late < 25, f"{outcome}: the caller waited {late} s")  # noqa: PLR2004 (three phrases)
+            yield from unless(late < 25, f"{outcome}: the caller waited {late} s")
 
 
 @check(19)
@@ -349,7 +351,7 @@ def a_conversation_ends_at_its_time_limit(bench: Bench) -> Complaints:
     stays = Behaviour(acts=typed("1"))
     call = bench.call(*typed(ORDER), party=stays, call_time_limit=90)
     yield from normal(call)
-    yield from unless(abs(call.bridged_seconds - 90) < 1, f"{call.bridged_seconds} s")  # noqa: PLR2004
+    yield from unless(abs(call.bridged_seconds - 90) < 1, f"{call.bridged_seconds} s")
     call = bench.call(*typed(ORDER), party=BEHAVIOURS["no-answer"], ring_timeout=10)
     rang = gone_at(call, "party") - call.of("dialled")[0]["at"]
     yield from unless(abs(rang - 10) < 1, f"it rang for {rang} s")

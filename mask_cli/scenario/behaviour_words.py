@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
+from typing import Any
 
 from mask_cli.errors import BadData
 from mask_cli.sandbox.simulate_voximplant import (
@@ -81,7 +83,7 @@ def recording_is_announced_to_both_and_starts_with_the_bridge(bench: Bench) -> C
     for number in range(1, 7):
         call = bench.call(*typed(ORDER), recording="announced", speech_errors=(number,))
         told = [e for e in call.of("heard") if e.get("text") == notice and e["whole"]]
-        fine = len(told) == 2 or not call.of("recording")  # noqa: PLR2004 (both legs)
+        fine = len(told) == 2 or not call.of("recording")
         yield from unless(fine, "recorded although somebody was not told")
 
 
@@ -102,7 +104,7 @@ def report_is_signed_complete_and_sent_once(bench: Bench) -> Complaints:
             talk = abs(report["talk_seconds"] - call.bridged_seconds)
             yield from unless(talk <= 1, "talk_seconds")
             parts = [leg["cost"] for leg in report["legs"]]
-            yield from unless(len(parts) == 2 and sum(parts) == report["cost"] > 0, "cost")  # noqa: PLR2004 (two legs)
+            yield from unless(len(parts) == 2 and sum(parts) == report["cost"] > 0, "cost")
     busy = bench.call(*typed(ORDER), party=BEHAVIOURS["busy"]).reports[0]
     codes = [leg["code"] for leg in busy["legs"]]
     yield from unless(codes == [None, 486], f"codes {codes}")
@@ -148,7 +150,7 @@ def report_survives_a_failing_receiver(bench: Bench) -> Complaints:
             yield from unless(len(bodies) == 1, "a retry says something else")
             ends = tried.of("gone", "caller")[0]["at"]
             took = tried.requests[-1]["at"] - ends
-            yield from unless(took < 15, f"the last try came after {took} s")  # noqa: PLR2004 (two time-outs)
+            yield from unless(took < 15, f"the last try came after {took} s")
 
 
 @check(11)
@@ -167,9 +169,10 @@ def no_phrase_is_waited_for_for_ever(bench: Bench) -> Complaints:
     """A phrase that never ends, or cannot be spoken, delays the call and does not stop it."""
     for number in range(1, 5):
         for fault in ("speech_endless", "speech_errors"):
-            call = bench.call(*typed(ORDER), **{fault: (number,)})
+            given: dict[str, Any] = {fault: (number,)}
+            call = bench.call(*typed(ORDER), **given)
             yield from talked(call)
-            yield from unless(call.seconds < 120, f"{fault} {number}: {call.seconds} s")  # noqa: PLR2004 (60 without it)
+            yield from unless(call.seconds < 120, f"{fault} {number}: {call.seconds} s")
 
 
 @check(14)
@@ -218,7 +221,7 @@ def music_is_looped_until_the_bridge(bench: Bench) -> Complaints:
         yield from unless(music and music[0]["at"] <= dial, "music starts late")
     call = bench.call(*typed(ORDER), music_url=None, party=no_answer)
     held = call.heard("caller").count(PHRASES["please_hold"])
-    yield from unless(held >= 2, f"{held} words in half a minute")  # noqa: PLR2004
+    yield from unless(held >= 2, f"{held} words in half a minute")
     yield from talked(bench.call(*typed(ORDER), music_url=None))
 
 
@@ -242,7 +245,7 @@ def listeners_are_removed_by_name(bench: Bench) -> Complaints:
 def every_continuation_looks_first(bench: Bench) -> Complaints:
     """After each wait the scenario looks whether the call still is where it was."""
     lines = [line.strip() for line in bench.code.splitlines() if line.strip()]
-    for line, after in zip(lines, lines[1:], strict=False):
+    for line, after in pairwise(lines):
         if re.search(r"await (say|pause|Promise\.all)\(", line):
             yield from unless(after.startswith("if (!still("), f"unseeing after: {line[:50]}")
         elif "await " in line and not _AFTER_THE_END.search(line):

@@ -13,14 +13,10 @@ from mask_cli.providers.base import KeyValueItem
 from mask_cli.sandbox.simulate_voximplant import (
     BEHAVIOURS,
     NOW,
-    SECRET,
     Act,
-    Behaviour,
     CallPlan,
-    HttpAnswer,
     Transcript,
     play,
-    typed,
 )
 from mask_cli.scenario.render import ScenarioSettings, packaged_phrases, render
 
@@ -75,7 +71,7 @@ class Bench:
         secrets = given.pop("secrets", None)
         names = ScenarioSettings.__slots__
         settings = {name: given.pop(name) for name in tuple(given) if name in names}
-        plan = {"called": OURS, "party": BEHAVIOURS["answers"]} | given
+        plan: dict[str, Any] = {"called": OURS, "party": BEHAVIOURS["answers"]} | given
         plan["operator"] = plan.pop("operator_does", BEHAVIOURS["answers"])
         text = render(replace(SETTINGS, **settings), self.template)
         return play(text, CallPlan(caller, acts=acts, **plan), stored, secrets=secrets)

@@ -51,7 +51,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     _m(
         1,
         "every-continuation-looks-first",
-        "  await say(caller, text);\n  if (!still(here)) return;\n  if (CONFIG.operator !== null) {",
+        "  await say(caller, text);\n  if (!still(here)) return;\n"
+        "  if (CONFIG.operator !== null) {",
         "  await say(caller, text);\n  if (CONFIG.operator !== null) {",
     ),
     _m(
