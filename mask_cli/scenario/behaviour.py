@@ -89,6 +89,15 @@ def an_answer_that_comes_too_late_is_not_connected(bench: Bench) -> Complaints:
     yield from unless(not call.of("heard", "party"), "a callee was spoken to after giving up")
 
 
+@check(3)
+def nobody_is_spoken_to_who_has_hung_up(bench: Bench) -> Complaints:
+    """A leg that ended before the event of its answer arrived gets no phrase."""
+    call = bench.call(Act("alerting", 0.03, hangup=True))
+    yield from normal(call)
+    yield from unless(not call.heard("caller"), "a phrase for a caller who had left")
+    yield from unless(call.outcome == "abandoned", f"outcome {call.outcome}")
+
+
 @check(4)
 def storage_failure_is_spoken_and_reported(bench: Bench) -> Complaints:
     """A storage that refuses, hangs or holds nonsense ends in an apology and a report."""

@@ -162,6 +162,7 @@ def report_is_sent_when_the_platform_ends_the_session(bench: Bench) -> Complaint
         yield from _signed(call)
         yield from unless(not call.misuse, f"{call.misuse}")
         yield from unless(call.reports and call.reports[0]["ended_at"], "no end in it")
+        yield from unless(call.outcome == call.reports[0]["outcome"], "no mark in the history")
 
 
 @check(13)

@@ -190,6 +190,8 @@ function voice() {
  * @returns {Promise<boolean>}
  */
 function say(leg, text) {
+  // A leg may be gone before the event that tells of it has arrived.
+  if (leg.state() !== 'CONNECTED') return Promise.resolve(false);
   if (leg === caller) music = false;
   // What played before must not be taken for this phrase's end: after stopPlayback none is told.
   leg.stopPlayback();
@@ -614,11 +616,17 @@ function end() {
   if (state === State.ENDED) return;
   enter(State.ENDED);
   legs.filter((leg) => !leg.gone).forEach((leg) => leg.call.hangup());
+  conclude();
+  setTimeout(settle, SETTLE_SECONDS * 1000);
+}
+
+/** Leave a mark in the call history, in fixed words. */
+function conclude() {
+  if (facts.ended !== null) return;
   facts.ended = now();
   const words = [facts.outcome, facts.reason, facts.role || '-'];
   VoxEngine.customData(`mask ${words.join(' ')}`);
   Logger.write(`mask end ${words.join(' ')}`);
-  setTimeout(settle, SETTLE_SECONDS * 1000);
 }
 
 /**
@@ -660,13 +668,13 @@ let body = '';
 async function report() {
   await post();
   if (reported) VoxEngine.terminate();
-  else setTimeout(() => post().then(VoxEngine.terminate), RETRY_SECONDS * 1000);
+  else setTimeout(() => post().then(() => VoxEngine.terminate()), RETRY_SECONDS * 1000);
 }
 
 /** The last chance: one request is allowed now, and one under way may yet fail. */
 function onTerminating() {
   enter(State.ENDED);
-  facts.ended = facts.ended ?? now();
+  conclude();
   if (!reported) post();
 }
 

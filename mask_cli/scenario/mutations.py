@@ -100,6 +100,12 @@ MUTATIONS: tuple[Mutation, ...] = (
         "if (leg !== callee || state !== State.RINGING || !still(generation, leg)) {",
         "if (!still(generation)) {",
     ),
+    _m(
+        3,
+        "nobody-is-spoken-to-who-has-hung-up",
+        "  if (leg.state() !== 'CONNECTED') return Promise.resolve(false);\n",
+        "",
+    ),
     # The storage.
     _m(
         4,

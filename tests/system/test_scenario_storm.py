@@ -94,7 +94,7 @@ def _plan(dice: random.Random) -> CallPlan:
         speech_errors=tuple(dice.choices(range(1, 12), k=dice.choice((0, 0, 1, 2)))),
         speech_endless=tuple(dice.choices(range(1, 12), k=dice.choice((0, 0, 1)))),
         errors_at_once=dice.random() < 0.5,
-        second_call=dice.choice((None, None, None, dice.uniform(0, 40))),
+        second_call=dice.choice((None, None, None, dice.uniform(0.1, 40))),
         terminated_at=dice.choice((None,) * 9 + (dice.uniform(0, 60),)),
         session=dice.randrange(10**9, 10**10),
     )
