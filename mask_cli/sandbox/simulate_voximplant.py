@@ -181,6 +181,42 @@ class Transcript:
         }
 
 
+def story(transcript: Transcript, *, reveal: bool = False) -> list[tuple[float, str, str]]:
+    """Return who did or heard what when, for people: seconds, who, what."""
+    events = [event if reveal else _redacted(event) for event in transcript.events]
+    return [(e["at"], _who(e), _STORY[e["kind"]].format(**_words(e))) for e in events]
+
+
+_STORY = {
+    "alerting": "calls",
+    "dialled": "is called at {number}, is shown {caller_id}",
+    "rings": "rings",
+    "answered": "{answers}",
+    "failed": "is not reached ({code})",
+    "gone": "{leaves}",
+    "pressed": "presses {key}",
+    "heard": "hears {sound}{cut}",
+    "looked_up": "looks up {key}",
+    "bridged": "hear each other for {length:.0f} s",
+    "recording": "is recorded",
+}
+
+
+def _who(event: dict[str, Any]) -> str:
+    who = event.get("who", "scenario")
+    return who if isinstance(who, str) else " and ".join(who)
+
+
+def _words(event: dict[str, Any]) -> dict[str, Any]:
+    sound = f"“{event['text']}”" if "text" in event else "music"
+    cut = "" if event.get("whole") or "text" not in event else ", cut short"
+    leaves = "hangs up" if event.get("by") == "them" else "is hung up"
+    answers = "answers" if event.get("who") in ("party", "operator") else "is answered"
+    length = (event.get("until") or event["at"]) - event["at"]
+    words = {"sound": sound, "cut": cut, "leaves": leaves, "answers": answers, "length": length}
+    return event | words
+
+
 def reason_of(transcript: Transcript) -> str | None:
     """Return the routing word that the call ended with, None when none was reached."""
     return transcript.reasons[-1] if transcript.reasons else None

@@ -3,7 +3,8 @@
 // One session is one incoming call. `state` says where the call stands; `enter` is the only
 // place that changes it: it starts a new generation, so that nothing begun earlier (a phrase, a
 // timer, a look-up) can act on the call any more. A party that answers has to press 1 before it
-// is connected: no voicemail ever is, and none hears the order number.
+// is connected: no voicemail ever is, and none hears the order number. Answering-machine detection
+// is not used: it guesses, takes seconds of everybody's time, and a wrong guess connects a mailbox.
 //
 // Nothing here logs a digit or a number. `mask voximplant scenario render` fills in CONFIG.
 
@@ -506,7 +507,13 @@ function bridge(leg, who, record) {
 }
 
 /** @type {Record<number, Outcome>} */
-const OUTCOMES = { 408: 'no_answer', 480: 'no_answer', 486: 'busy', 487: 'no_answer', 603: 'rejected' };
+const OUTCOMES = {
+  408: 'no_answer',
+  480: 'no_answer',
+  486: 'busy',
+  487: 'no_answer',
+  603: 'rejected',
+};
 
 /**
  * @param {Call} leg

@@ -15,6 +15,7 @@ from mask_cli.sandbox.simulate_voximplant import (
     CallPlan,
     play,
     reason_of,
+    story,
     typed,
 )
 from mask_cli.scenario.bench import (
@@ -133,6 +134,28 @@ def test_a_number_in_a_foreign_scenarios_log_is_hidden_too() -> None:
     call = play(script, CallPlan(COURIER, OURS), {}, numbers=(OURS,))
     assert CLIENT not in json.dumps(call.to_dict())
     assert CLIENT in json.dumps(call.to_dict(reveal=True))
+
+
+def test_the_story_of_a_call_is_told_in_order_and_without_numbers() -> None:
+    call = BENCH.call(*typed(ORDER), recording="announced")
+    told = story(call)
+    assert [at for at, _, _ in told] == sorted(at for at, _, _ in told)
+    words = [f"{who} {what}" for _, who, what in told]
+    assert words[:2] == ["caller calls", "caller is answered"]
+    assert f"scenario looks up order:{ORDER}" in words
+    assert "party is called at +1•••••••3333, is shown +1•••••••7777" in words
+    assert "party presses 1" in words
+    assert "caller and party hear each other for 30 s" in words
+    assert words[-2:] == ["party hangs up", "caller is hung up"]
+    assert f"party is called at {CLIENT}, is shown {OURS}" in str(
+        [f"{who} {what}" for _, who, what in story(call, reveal=True)]
+    )
+
+
+@pytest.mark.parametrize("callee", sorted(BEHAVIOURS))
+def test_every_call_can_be_told(callee: str) -> None:
+    call = BENCH.call(*typed("12#"), operator_does=BEHAVIOURS[callee], second_call=1.0)
+    assert len(story(call)) == len(call.events)
 
 
 def test_a_plan_shows_no_number_in_its_repr() -> None:
