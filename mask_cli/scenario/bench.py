@@ -66,7 +66,10 @@ class Bench:
     template: str
 
     def call(self, *acts: Act, caller: str | None = COURIER, **given: Any) -> Transcript:  # noqa: ANN401 (fields of two dataclasses)
-        """Play one call: `given` are fields of the settings, of the plan, or `storage`."""
+        """Play one call: `given` are fields of the settings or of the plan, `storage`, `secrets`.
+
+        `operator` is the setting, `operator_does` how that operator behaves.
+        """
         stored = given.pop("storage", STORED)
         secrets = given.pop("secrets", None)
         names = ScenarioSettings.__slots__

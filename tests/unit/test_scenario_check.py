@@ -51,6 +51,12 @@ def test_every_check_has_been_seen_to_fail() -> None:
     assert {one.check for one in MUTATIONS} == {one.name for one in CHECKS}
 
 
+def test_a_check_that_cannot_be_evaluated_fails_and_says_why() -> None:
+    result = run_check(Check("broken", (), lambda _: iter([[""][1]])), BENCH)
+    assert result.passed is False
+    assert "IndexError" in (result.detail or "")
+
+
 def test_a_mutation_that_no_longer_applies_is_noticed() -> None:
     with pytest.raises(BadData):
         Mutation((), "the-guides-own-test", "not there", "x").apply(template())

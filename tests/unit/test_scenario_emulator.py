@@ -351,6 +351,11 @@ def test_syntax_errors_are_found_without_running_anything() -> None:
     assert syntax_error("}); (function () {") is not None
 
 
+def test_a_plan_without_any_answer_for_the_report_is_refused() -> None:
+    with pytest.raises(BadData):
+        raw("", http=())
+
+
 def test_a_script_that_is_not_ours_needs_its_numbers_named() -> None:
     with pytest.raises(BadData):
         play("VoxEngine.terminate();", CallPlan(CALLER, OURS), {})
