@@ -110,7 +110,7 @@ class Mask:
         out, err = io.StringIO(), io.StringIO()
         before = sys.stdin, sys.stdout, sys.stderr
         # A BufferedReader, as the real one is: import looks ahead in it.
-        sys.stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(given)))  # type: ignore[arg-type]
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(given)))
         sys.stdout, sys.stderr = out, err
         code: Any = None
         try:

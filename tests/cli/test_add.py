@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import FixedClock, Mask
-
 
 
 def add(mask: Mask, *more: str) -> Any:
@@ -102,7 +102,7 @@ def test_add_without_order_takes_a_free_one_that_cannot_be_guessed(mask: Mask) -
     assert len(orders) == 12
     assert all(len(order) == 5 and order.isdigit() for order in orders)
     numbers = sorted(int(order) for order in orders)
-    assert any(b - a > 1 for a, b in zip(numbers, numbers[1:], strict=False))
+    assert any(after - before > 1 for before, after in pairwise(numbers))
 
 
 def fill(mask: Mask, count: int) -> None:
