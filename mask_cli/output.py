@@ -7,7 +7,6 @@ which only grow. Numbers are redacted unless `reveal`, and then only once the au
 from __future__ import annotations
 
 import json
-import os
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,6 +73,11 @@ class Output:
                 self._draw([(name, _text(v)) for name, v in self._plain(record).items()], [])
             case _:
                 self.records(tuple(record), [record])
+
+    def counts(self, counts: Record, *, well: bool = True) -> None:
+        """Print what a run did; silent with --quiet when all is well."""
+        if not (self.quiet and well):
+            self.record(counts)
 
     def records(self, fields: Sequence[str], records: Iterable[Record]) -> None:
         """Print many things as they come; a table is cut at a thousand, and says so."""
@@ -191,7 +195,9 @@ class Output:
             sys.stdout.flush()
 
     def _colored(self) -> bool:
-        return self.color and "NO_COLOR" not in os.environ
+        from mask_cli.config import colors_wanted
+
+        return self.color and colors_wanted()
 
     def _write(self, text: str, end: str = "\n") -> None:
         with _writing():
