@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 CONFIG_VARIABLE = "MASK_CONFIG"
+_OURS = ("MASK_", "VOXIMPLANT_", "PLIVO_")
 _WORLD_READABLE = 0o077
 
 
@@ -165,6 +166,16 @@ class Settings:
                 )
             text = text.removeprefix("sqlite:///")
         return Path(text).expanduser()
+
+
+def colors_wanted() -> bool:
+    """Tell whether the environment lets us use colours: https://no-color.org."""
+    return not os.environ.get("NO_COLOR")
+
+
+def environment_of_others() -> dict[str, str]:
+    """Return this process's environment without all that is ours."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
 
 
 def default_config_file() -> Path:

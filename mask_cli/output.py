@@ -7,7 +7,6 @@ which only grow. Numbers are redacted unless `reveal`, and then only once the au
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
@@ -184,7 +183,9 @@ class Output:
             raise OutputClosed from error
 
     def _colored(self) -> bool:
-        return self.color and "NO_COLOR" not in os.environ
+        from mask_cli.config import colors_wanted
+
+        return self.color and colors_wanted()
 
     def _write(self, text: str, end: str = "\n") -> None:
         try:

@@ -47,7 +47,7 @@ class ImportOptions:
     rejects: Path | None = None
     dry_run: bool = False
     actor: str = ""
-    tell: Callable[[str], None] = print
+    tell: Callable[[str], None] = lambda _: None
 
 
 @dataclass(slots=True)

@@ -103,7 +103,7 @@ def show(
     target, now = mask.target(), mask.now()
     record = mask.record(mapping, mask.store.item(order, target) if target else None, now)
     if remote:
-        from mask_cli.cli.voximplant import remote_part
+        from mask_cli.cli.standing import remote_part
 
         record.update(remote_part(mask, mapping, now))
     mask.output.record(record)
@@ -184,12 +184,12 @@ def _number(mask: AppContext, text: str | None) -> PhoneNumber | None:
 
 
 def _list_pending(mask: AppContext, limit: int | None) -> None:
-    from mask_cli.cli.voximplant import pending_records
+    from mask_cli.cli.standing import pending_records
 
     mask.output.records(MAPPING_FIELDS, pending_records(mask, limit))
 
 
 def _list_remote(mask: AppContext, limit: int | None) -> None:
-    from mask_cli.cli.voximplant import REMOTE_FIELDS, remote_records
+    from mask_cli.cli.standing import REMOTE_FIELDS, remote_records
 
     mask.output.records(REMOTE_FIELDS, remote_records(mask, limit))

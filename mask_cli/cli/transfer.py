@@ -95,7 +95,7 @@ def _rules(mask: AppContext, *, push: bool) -> Rules:
 
 
 def _finish(mask: AppContext, counts: dict[str, int], *, push: bool) -> None:
-    from mask_cli.cli.upkeep import push_pending
+    from mask_cli.cli.pushing import push_pending
 
     written = counts["added"] + counts["updated"]
     if push and mask.site is not None:

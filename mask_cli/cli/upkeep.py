@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mask_cli.cli.options import DryRun, Limit, NoPush, duration, grace
+from mask_cli.cli.pushing import push_pending, synced, told
 from mask_cli.doctor import CHECK_FIELDS, Patient, examined
-from mask_cli.errors import ExitCode, MaskError, PartlyDone, TryLater
+from mask_cli.errors import ExitCode
 from mask_cli.models import DAY
-from mask_cli.records import Record, audit_record
+from mask_cli.records import audit_record
 from mask_cli.sync import Outcome, SyncReport, sync_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from mask_cli.cli.context import AppContext
 
 AUDIT_FIELDS = ("at", "actor", "action", "order", "detail")
-_NAMED = 20
-"""How many failures are named one by one."""
 
 
 def sync(
@@ -62,10 +59,10 @@ def prune(
         pending = mask.store.pending(target, mask.now(), deletions_only=True)
         deletions = [order for order, _, _ in pending]
     if deletions and not no_push:
-        report = _synced(mask, deletions, None)
+        report = synced(mask, deletions, None)
         counts["deleted"] = report.counts[Outcome.DELETED]
         counts["pending"] = len(deletions) - counts["deleted"] - report.counts[Outcome.NOTHING]
-        _end(mask, counts, report, len(deletions))
+        told(mask, counts, report, len(deletions))
         return
     mask.output.record({**counts, "deleted": 0, "pending": len(deletions)})
     if dry_run:
@@ -110,49 +107,3 @@ def _tell_pending(mask: AppContext, *, exit_code: bool) -> None:
     mask.output.record(sync_record(SyncReport(), pending))
     if pending and exit_code:
         raise typer.Exit(ExitCode.PENDING)
-
-
-def push_pending(
-    mask: AppContext, counts: dict[str, int] | None = None, end: float | None = None
-) -> None:
-    """Send what is pending; print the run's counts, after those of what went before it."""
-    assert mask.site is not None, "asked before"  # noqa: S101
-    target = mask.site.looked_up(mask.store)
-    orders = [order for order, _, _ in mask.store.pending(target, mask.now())]
-    report = _synced(mask, orders, end)
-    done = sum(report.counts[o] for o in (Outcome.SET, Outcome.DELETED, Outcome.NOTHING))
-    record = sync_record(report, len(orders) - done)
-    _end(mask, {**(counts or {}), **record}, report, len(orders))
-
-
-def _synced(mask: AppContext, orders: Iterable[str], end: float | None) -> SyncReport:
-    orders = list(orders)
-    target = mask.target()
-    assert target is not None, "asked before"  # noqa: S101
-    with mask.output.progress("Sending", len(orders)) as step:
-        pusher = mask.pusher(target)
-        return pusher.sync(orders, until=end, progress=lambda _: step())
-
-
-def _end(mask: AppContext, counts: Record, report: SyncReport, total: int) -> None:
-    """Print the counts; then name what failed and end with its exit code."""
-    mask.output.record(counts)
-    for order, reason in list(report.problems.items())[:_NAMED]:
-        mask.output.warn(f"order {order}: {reason}")
-    failure = _failure(report, total)
-    if failure is not None:
-        raise failure
-
-
-def _failure(report: SyncReport, total: int) -> MaskError | None:
-    if report.counts[Outcome.REFUSED]:
-        return PartlyDone(
-            f"{report.counts[Outcome.REFUSED]} of {total} were refused by the provider",
-            hint="mask list --pending shows them; mask doctor checks the settings",
-        )
-    if report.pending or report.stopped:
-        return TryLater(
-            "not everything could be sent" if not report.stopped else "stopped before the end",
-            hint="what is left stays pending; mask sync goes on with it",
-        )
-    return None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from typing import TYPE_CHECKING
+
+from mask_cli.config import environment_of_others
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mask_cli.sandbox.voximplant import VoximplantSandbox
-
-_OURS = ("MASK_", "VOXIMPLANT_", "PLIVO_")
 
 
 def surroundings(sandbox: VoximplantSandbox) -> dict[str, str]:
@@ -27,8 +26,7 @@ def surroundings(sandbox: VoximplantSandbox) -> dict[str, str]:
 
 def inside(variables: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment with the sandbox's in place of all that is ours."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-    return {**kept, **variables}
+    return {**environment_of_others(), **variables}
 
 
 def run_inside(command: Sequence[str], variables: Mapping[str, str]) -> int:

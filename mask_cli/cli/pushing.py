@@ -1,0 +1,64 @@
+"""Send what is pending and tell how it went: shared by sync, prune and import."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mask_cli.errors import MaskError, PartlyDone, TryLater
+from mask_cli.sync import Outcome, SyncReport, sync_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mask_cli.cli.context import AppContext
+    from mask_cli.records import Record
+
+_NAMED = 20
+"""How many failures are named one by one."""
+
+
+def push_pending(
+    mask: AppContext, counts: dict[str, int] | None = None, end: float | None = None
+) -> None:
+    """Send what is pending; print the run's counts, after those of what went before it."""
+    assert mask.site is not None, "asked before"  # noqa: S101
+    target = mask.site.looked_up(mask.store)
+    orders = [order for order, _, _ in mask.store.pending(target, mask.now())]
+    report = synced(mask, orders, end)
+    done = sum(report.counts[o] for o in (Outcome.SET, Outcome.DELETED, Outcome.NOTHING))
+    record = sync_record(report, len(orders) - done)
+    told(mask, {**(counts or {}), **record}, report, len(orders))
+
+
+def synced(mask: AppContext, orders: Iterable[str], end: float | None) -> SyncReport:
+    """Send these orders, with progress; stop at `end`, a `time.monotonic()` moment."""
+    orders = list(orders)
+    target = mask.target()
+    assert target is not None, "asked before"  # noqa: S101
+    with mask.output.progress("Sending", len(orders)) as step:
+        pusher = mask.pusher(target)
+        return pusher.sync(orders, until=end, progress=lambda _: step())
+
+
+def told(mask: AppContext, counts: Record, report: SyncReport, total: int) -> None:
+    """Print the counts; then name what failed and end with its exit code."""
+    mask.output.record(counts)
+    for order, reason in list(report.problems.items())[:_NAMED]:
+        mask.output.warn(f"order {order}: {reason}")
+    failure = _failure(report, total)
+    if failure is not None:
+        raise failure
+
+
+def _failure(report: SyncReport, total: int) -> MaskError | None:
+    if report.counts[Outcome.REFUSED]:
+        return PartlyDone(
+            f"{report.counts[Outcome.REFUSED]} of {total} were refused by the provider",
+            hint="mask list --pending shows them; mask doctor checks the settings",
+        )
+    if report.pending or report.stopped:
+        return TryLater(
+            "not everything could be sent" if not report.stopped else "stopped before the end",
+            hint="what is left stays pending; mask sync goes on with it",
+        )
+    return None

@@ -1,0 +1,98 @@
+"""What stands at the provider, beside what is here: shared by list, show and kv."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from mask_cli.errors import ConfigurationError
+from mask_cli.models import Mapping, PhoneNumber, Target, remote_state, remote_value
+from mask_cli.records import Record, gone_record
+from mask_cli.redaction import redacted_text
+from mask_cli.store.base import Selection
+from mask_cli.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mask_cli.cli.context import AppContext
+    from mask_cli.providers.base import KeyValueItem, KeyValueStore
+
+REMOTE_FIELDS = ("order", "courier", "client", "expires_at", "known")
+
+
+def opened(mask: AppContext) -> tuple[Target, KeyValueStore]:
+    """Return the target and its key-value store, or raise ConfigurationError."""
+    if mask.site is None:
+        raise ConfigurationError(
+            "no provider is configured",
+            hint="set VOXIMPLANT_CREDENTIALS and MASK_VOXIMPLANT_APPLICATION, or try: mask sandbox",
+        )
+    target = mask.target() or mask.site.looked_up(mask.store)
+    return target, mask.site.key_value_store(target)
+
+
+def remote_part(mask: AppContext, mapping: Mapping, now: int) -> Record:
+    """Ask the provider for a mapping's item; return what `show --remote` adds."""
+    target, store = opened(mask)
+    item = store.get(target.key(mapping.order))
+    if item is None:
+        return {"remote_item": None, "agrees": mapping.expires_at <= now}
+    parties = _parties(item)
+    agrees = mapping.expires_at > now and item.value == remote_value(mapping)
+    return {
+        "remote_item": {**parties, "expires_at": format_time(item.expires_at)},
+        "agrees": agrees,
+    }
+
+
+def remote_records(mask: AppContext, limit: int | None) -> Iterator[Record]:
+    """Yield what stands at the provider under our prefix; `known` tells what is in the base.
+
+    Without a prefix only the keys of the base are looked at: others may be anybody's.
+    """
+    target, store = opened(mask)
+    digits = mask.settings["order_digits"]
+    items = (
+        store.items(target.key_prefix) if target.key_prefix else _base_items(mask, target, store)
+    )
+    for item in islice(items, limit):
+        order = item.key.removeprefix(target.key_prefix)
+        if len(order) != digits or not order.isdigit():
+            order = redacted_text(order)
+        yield {
+            "order": order,
+            **_parties(item),
+            "expires_at": format_time(item.expires_at),
+            "known": mask.store.item(order, target) is not None,
+        }
+
+
+def _base_items(mask: AppContext, target: Target, store: KeyValueStore) -> Iterator[KeyValueItem]:
+    """Yield what stands under the keys of the base, one request each."""
+    for mapping, item in mask.store.listed(Selection(), target, mask.now()):
+        found = store.get(target.key(mapping.order)) if item is not None else None
+        if found is not None:
+            yield found
+
+
+def pending_records(mask: AppContext, limit: int | None) -> Iterator[Record]:
+    """Yield the records of what waits to be sent, deletions without their numbers."""
+    target, now = mask.target(), mask.now()
+    if target is None:
+        return
+    for order, mapping, item in islice(mask.store.pending(target, now), limit):
+        if mapping is not None:
+            yield mask.record(mapping, item, now)
+        else:
+            yield gone_record(order, remote_state(None, item, now))
+
+
+def _parties(item: KeyValueItem) -> dict[str, Any]:
+    """Return the parties in an item's value; None where it holds none."""
+    try:
+        value = json.loads(item.value or "")
+        return {role: PhoneNumber("+" + str(value[role])) for role in ("courier", "client")}
+    except (ValueError, KeyError, TypeError):
+        return {"courier": None, "client": None}
