@@ -70,6 +70,11 @@ class Output:
             case _:
                 self.records(tuple(record), [record])
 
+    def counts(self, counts: Record, *, well: bool = True) -> None:
+        """Print what a run did; silent with --quiet when all is well."""
+        if not (self.quiet and well):
+            self.record(counts)
+
     def records(self, fields: Sequence[str], records: Iterable[Record]) -> None:
         """Print many things as they come; a table is cut at a thousand, and says so."""
         if self.reveal is not None:

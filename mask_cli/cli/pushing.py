@@ -42,10 +42,10 @@ def synced(mask: AppContext, orders: Iterable[str], end: float | None) -> SyncRe
 
 def told(mask: AppContext, counts: Record, report: SyncReport, total: int) -> None:
     """Print the counts; then name what failed and end with its exit code."""
-    mask.output.record(counts)
+    failure = _failure(report, total)
+    mask.output.counts(counts, well=failure is None)
     for order, reason in list(report.problems.items())[:_NAMED]:
         mask.output.warn(f"order {order}: {reason}")
-    failure = _failure(report, total)
     if failure is not None:
         raise failure
 

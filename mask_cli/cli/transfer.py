@@ -82,7 +82,7 @@ def export(
         return
     with private_file(Path(file)) as write:
         count = export_orders(rows, form, write)
-    mask.output.record({"exported": count, "file": file})
+    mask.output.counts({"exported": count, "file": file})
 
 
 def _rules(mask: AppContext, *, push: bool) -> Rules:
@@ -102,7 +102,7 @@ def _finish(mask: AppContext, counts: dict[str, int], *, push: bool) -> None:
         push_pending(mask, counts)
         return
     pending = written if mask.site is not None else 0
-    mask.output.record({**counts, "pending": pending})
+    mask.output.counts({**counts, "pending": pending}, well=not counts["rejected"])
     if pending:
         mask.output.say(f"{pending} wait to be sent to the provider: mask sync")
 

@@ -33,7 +33,7 @@ def sync(
     mask: AppContext = ctx.obj
     end = None if timeout is None else time.monotonic() + timeout
     if mask.site is None:
-        mask.output.record(sync_record(SyncReport(), 0))
+        mask.output.counts(sync_record(SyncReport(), 0))
         mask.output.say("No provider is configured: there is nowhere to send to.")
     elif dry_run:
         _tell_pending(mask, exit_code=exit_code)
@@ -64,7 +64,7 @@ def prune(
         counts["pending"] = len(deletions) - counts["deleted"] - report.counts[Outcome.NOTHING]
         told(mask, counts, report, len(deletions))
         return
-    mask.output.record({**counts, "deleted": 0, "pending": len(deletions)})
+    mask.output.counts({**counts, "deleted": 0, "pending": len(deletions)}, well=not dry_run)
     if dry_run:
         mask.output.say("Dry run: nothing was changed.")
 
@@ -104,6 +104,6 @@ def _tell_pending(mask: AppContext, *, exit_code: bool) -> None:
         assert mask.site is not None, "asked before"  # noqa: S101
         target = mask.site.looked_up(mask.store)
     pending = sum(1 for _ in mask.store.pending(target, mask.now()))
-    mask.output.record(sync_record(SyncReport(), pending))
+    mask.output.counts(sync_record(SyncReport(), pending), well=not pending)
     if pending and exit_code:
         raise typer.Exit(ExitCode.PENDING)
