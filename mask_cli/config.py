@@ -1,8 +1,4 @@
-"""Settings: flag, then environment, then file, then default; the one reader of `os.environ`.
-
-`SETTINGS` is the single table: it validates, prints `mask config show`, writes
-`mask config init` and the README's reference.
-"""
+"""Settings: flag, then environment, then file, then default; the one reader of `os.environ`."""
 
 from __future__ import annotations
 
@@ -13,115 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mask_cli.errors import BadData, ConfigurationError
-from mask_cli.models import LONGEST_ORDER, SHORTEST_ORDER
-from mask_cli.redaction import redacted_value
-from mask_cli.times import parse_duration
+from mask_cli.models import PhoneNumber
+from mask_cli.settings import SETTINGS, Setting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 CONFIG_VARIABLE = "MASK_CONFIG"
 _OURS = ("MASK_", "VOXIMPLANT_", "PLIVO_")
 _WORLD_READABLE = 0o077
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting: its name in the file, its environment variable, how its text is read."""
-
-    name: str
-    env: str
-    default: str | None
-    help: str
-    read: Callable[[str], Any] = str
-    secret: bool = False
-
-
-def _order_digits(text: str) -> int:
-    if text.isascii() and text.isdigit() and SHORTEST_ORDER <= int(text[:4]) <= LONGEST_ORDER:
-        return int(text)
-    raise BadData(f"{redacted_value(text)} is not between {SHORTEST_ORDER} and {LONGEST_ORDER}")
-
-
-def _region(text: str) -> str | None:
-    from mask_cli.phone import checked_region
-
-    return checked_region(text) if text else None
-
-
-def _key_prefix(text: str) -> str:
-    legal = all(c.isalnum() or c in "_-:;.#+" for c in text)
-    if legal and text.isascii() and len(text) <= 100:  # noqa: PLR2004 (keys end at 200)
-        return text
-    raise BadData(f"{redacted_value(text)} has characters that the store's keys cannot have")
-
-
-def _endpoint(text: str) -> str:
-    host, _, port = text.partition(":")
-    if host and not set("/@?# ") & set(text) and (not port or port.isdigit()):
-        return text
-    raise BadData(f"{redacted_value(text)} is not host or host:port")
-
-
-SETTINGS = (
-    Setting(
-        "database",
-        "MASK_DATABASE",
-        None,
-        "SQLite file; by default mask.db in the user's data folder",
-    ),
-    Setting("order_digits", "MASK_ORDER_DIGITS", "5", "length of order numbers", _order_digits),
-    Setting(
-        "ttl", "MASK_TTL", "10d", "how long a new mapping lasts when nobody says", parse_duration
-    ),
-    Setting(
-        "region",
-        "MASK_REGION",
-        None,
-        "country (US, GB, DE) whose national form numbers may have",
-        _region,
-    ),
-    Setting(
-        "key_prefix",
-        "MASK_KEY_PREFIX",
-        "order:",
-        "before the order number in the key-value store; empty for the guide's own scenario",
-        _key_prefix,
-    ),
-    Setting(
-        "retention.audit",
-        "MASK_RETENTION_AUDIT",
-        "365d",
-        "how long prune keeps audit rows",
-        parse_duration,
-    ),
-    Setting(
-        "voximplant.credentials",
-        "VOXIMPLANT_CREDENTIALS",
-        None,
-        "service-account file; without it nothing is pushed",
-    ),
-    Setting(
-        "voximplant.application",
-        "MASK_VOXIMPLANT_APPLICATION",
-        None,
-        "application, by id or name, whose key-value store is written",
-    ),
-    Setting(
-        "voximplant.endpoint",
-        "MASK_VOXIMPLANT_ENDPOINT",
-        "api.voximplant.com",
-        "host or host:port of the Management API",
-        _endpoint,
-    ),
-    Setting(
-        "voximplant.timeout",
-        "MASK_VOXIMPLANT_TIMEOUT",
-        "10s",
-        "longest that one call to the provider may take, retries included",
-        parse_duration,
-    ),
-)
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
@@ -135,8 +33,10 @@ class Value:
     source: str
 
     @property
-    def shown(self) -> str | None:
-        """What may be printed: secrets only that they are there."""
+    def shown(self) -> str | PhoneNumber | None:
+        """What may be printed: secrets only that they are there, numbers as such."""
+        if isinstance(self.value, PhoneNumber):
+            return self.value
         return "••••" if self.setting.secret and self.text else self.text
 
 
@@ -230,7 +130,7 @@ def _found(
         return flags[setting.name], f"--{setting.name.replace('_', '-')}"
     if setting.env in environment and (environment[setting.env] or setting.name == "key_prefix"):
         return environment[setting.env], setting.env
-    if setting.name in written:
+    if written.get(setting.name) or (setting.name == "key_prefix" and setting.name in written):
         return written[setting.name], str(file)
     return setting.default, "default"
 
@@ -315,21 +215,3 @@ def _resolved(setting: Setting, text: str, file: Path) -> str:
 def readable_by_others(file: Path) -> bool:
     """Tell whether somebody else on this computer may read the file."""
     return bool(file.stat().st_mode & _WORLD_READABLE)
-
-
-def sample_settings() -> str:
-    """Return a settings file with every setting, commented out, as `config init` writes it."""
-    lines = ["# Settings of mask. Flags and environment variables are stronger.\n"]
-    section = ""
-    for setting in sorted(SETTINGS, key=lambda s: s.name.rpartition(".")[0]):
-        table, _, name = setting.name.rpartition(".")
-        if table != section:
-            lines.append(f"\n[{table}]\n")
-            section = table
-        reference = '"env:NAME"' if setting.secret else _toml(setting.default or "")
-        lines.append(f"# {setting.help} ({setting.env})\n# {name} = {reference}\n")
-    return "".join(lines)
-
-
-def _toml(text: str) -> str:
-    return text if text.isdigit() else f'"{text}"'

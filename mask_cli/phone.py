@@ -23,7 +23,7 @@ _SEPARATORS = str.maketrans("", "", " ().-/\u00a0\u2010\u2011\u2012\u2013")
 _LONGEST_WRITTEN = 40
 _LONGEST_CODE = 3
 
-_HINT = "write it with its country code, as in +1 415 555 0100"
+_HINT = "write a plus, the country code and the number, as in +1 415 …"
 
 
 def parse_number(text: str, region: str | None = None) -> PhoneNumber:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import typer  # noqa: TC002 (Typer reads annotations at run time)
 
 from mask_cli.cli.boundary import Commands
-from mask_cli.config import sample_settings
 from mask_cli.errors import Conflict, FileProblem
+from mask_cli.settings import sample_settings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -76,7 +76,7 @@ class SqliteStore:
 
     def get(self, order: str) -> Mapping | None:
         """Return the mapping of an order, active or expired."""
-        row = self._row(f"SELECT {MAPPING} FROM mappings WHERE order_number = ?", order)
+        row = self.row(f"SELECT {MAPPING} FROM mappings WHERE order_number = ?", order)
         return as_mapping(row) if row else None
 
     def put(self, mapping: Mapping) -> Mapping:
@@ -94,7 +94,7 @@ class SqliteStore:
             mapping_id=mapping.mapping_id or revision,
             revision=revision,
         )
-        self._execute(
+        self.execute(
             f"INSERT OR REPLACE INTO mappings ({MAPPING}) VALUES (?,?,?,?,?,?,?,?,?,?)",
             stored.order,
             stored.courier.e164,
@@ -111,11 +111,11 @@ class SqliteStore:
 
     def forget(self, order: str) -> bool:
         """Remove a mapping; False when there was none."""
-        return self._execute("DELETE FROM mappings WHERE order_number = ?", order) > 0
+        return self.execute("DELETE FROM mappings WHERE order_number = ?", order) > 0
 
     def next_revisions(self, count: int) -> int:
         """Take `count` values of the database-wide counter; return the first."""
-        row = self._row(
+        row = self.row(
             "UPDATE counters SET value = value + ? WHERE name = 'revision' RETURNING value", count
         )
         assert row is not None, "the counter is made with the table"  # noqa: S101 (an invariant)
@@ -132,12 +132,12 @@ class SqliteStore:
             f"{where} ORDER BY m.order_number LIMIT ?"
         )
         limit = -1 if selection.limit is None else selection.limit
-        for row in self._rows(sql, self._target_id(target), *values, limit):
+        for row in self.rows(sql, self._target_id(target), *values, limit):
             yield as_mapping(row), as_item(row[MAPPING_WIDTH:])
 
     def used_orders(self) -> int:
         """Count the order numbers in use, expired ones too."""
-        row = self._row("SELECT count(*) FROM mappings")
+        row = self.row("SELECT count(*) FROM mappings")
         return int(row[0]) if row else 0
 
     def active_orders(self, beginning: str, now: int, limit: int) -> list[str]:
@@ -146,7 +146,7 @@ class SqliteStore:
             "SELECT order_number FROM mappings WHERE order_number >= ? AND order_number < ?"
             " AND expires_at > ? ORDER BY order_number LIMIT ?"
         )
-        return [row[0] for row in self._rows(sql, beginning, beginning + ":", now, limit)]
+        return [row[0] for row in self.rows(sql, beginning, beginning + ":", now, limit)]
 
     def forget_expired(self, before: int, limit: int | None) -> Iterator[int]:
         """Remove expired mappings in transactions of their own; yield how many each removed.
@@ -154,13 +154,13 @@ class SqliteStore:
         By primary key and in its order, with rare checkpoints: what is left of the cost is
         that of the indexes.
         """
-        self._execute("PRAGMA wal_autocheckpoint = 50000")
-        self._execute("PRAGMA cache_size = -131072")
+        self.execute("PRAGMA wal_autocheckpoint = 50000")
+        self.execute("PRAGMA cache_size = -131072")
         size = _PRUNE_BATCH
         left = -1 if limit is None else limit
         while left:
             most = _PRUNE_ROUND if left < 0 else min(left, _PRUNE_ROUND)
-            orders = self._rows(
+            orders = self.rows(
                 "SELECT order_number FROM mappings WHERE expires_at <= ? LIMIT ?", before, most
             )
             found = sorted(order for (order,) in orders)
@@ -187,7 +187,7 @@ class SqliteStore:
 
     def count_expired(self, before: int) -> int:
         """Count the mappings that expired at or before a moment."""
-        row = self._row("SELECT count(*) FROM mappings WHERE expires_at <= ?", before)
+        row = self.row("SELECT count(*) FROM mappings WHERE expires_at <= ?", before)
         return int(row[0]) if row else 0
 
     def free_order(self, start: str) -> str | None:
@@ -198,7 +198,7 @@ class SqliteStore:
                 "SELECT order_number FROM mappings WHERE order_number BETWEEN ? AND ?"
                 " AND length(order_number) = ? ORDER BY order_number"
             )
-            for (order,) in self._rows(sql, first, last, len(start)):
+            for (order,) in self.rows(sql, first, last, len(start)):
                 if int(order) != wanted:
                     break
                 wanted += 1
@@ -210,7 +210,7 @@ class SqliteStore:
 
     def item(self, order: str, target: Target) -> RemoteItem | None:
         """Return the base of an order at a target."""
-        row = self._row(
+        row = self.row(
             f"SELECT {ITEM} FROM remote_items WHERE target_id = ? AND order_number = ?",
             self._target_id(target),
             order,
@@ -219,7 +219,7 @@ class SqliteStore:
 
     def put_item(self, item: RemoteItem, target: Target) -> None:
         """Store the base of an order at a target."""
-        self._execute(
+        self.execute(
             f"INSERT OR REPLACE INTO remote_items (target_id, {ITEM})"
             " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
             self._made_target_id(target),
@@ -239,7 +239,7 @@ class SqliteStore:
 
     def drop_item(self, order: str, target: Target) -> None:
         """Forget the base: nothing of ours is there any more."""
-        self._execute(
+        self.execute(
             "DELETE FROM remote_items WHERE target_id = ? AND order_number = ?",
             self._target_id(target),
             order,
@@ -247,7 +247,7 @@ class SqliteStore:
 
     def drop_gone_items(self, target: Target, now: int) -> int:
         """Forget base rows whose item has expired there and whose mapping is gone here."""
-        return self._execute(
+        return self.execute(
             "DELETE FROM remote_items WHERE target_id = ? AND intent IS NULL"
             " AND (expires_at IS NULL OR expires_at <= ?) AND NOT EXISTS (SELECT 1 FROM mappings m"
             " WHERE m.order_number = remote_items.order_number)",
@@ -271,7 +271,7 @@ class SqliteStore:
 
     def items_elsewhere(self, target: Target | None, now: int) -> int:
         """Count unexpired items at other targets than this one."""
-        row = self._row(
+        row = self.row(
             "SELECT count(*) FROM remote_items WHERE target_id <> ? AND expires_at > ?",
             self._target_id(target),
             now,
@@ -280,7 +280,7 @@ class SqliteStore:
 
     def known_application(self, endpoint: str, account: str, name: str) -> str | None:
         """Return the id an application name was last resolved to."""
-        row = self._row(
+        row = self.row(
             "SELECT application_id FROM applications"
             " WHERE endpoint = ? AND account = ? AND name = ?",
             endpoint,
@@ -293,20 +293,20 @@ class SqliteStore:
         self, endpoint: str, account: str, name: str, application_id: str | None
     ) -> None:
         """Keep the id of an application name; None forgets it."""
-        self._execute(
+        self.execute(
             "DELETE FROM applications WHERE endpoint = ? AND account = ? AND name = ?",
             endpoint,
             account,
             name,
         )
         if application_id is not None:
-            self._execute(
+            self.execute(
                 "INSERT INTO applications VALUES (?,?,?,?)", endpoint, account, name, application_id
             )
 
     def digest_key(self) -> bytes:
         """Return the key of this database for hashes of numbers."""
-        row = self._row("SELECT value FROM secrets WHERE name = 'digest'")
+        row = self.row("SELECT value FROM secrets WHERE name = 'digest'")
         assert row is not None, "the key is made with the table"  # noqa: S101 (an invariant)
         return bytes(row[0])
 
@@ -326,7 +326,7 @@ class SqliteStore:
 
     def add_audit(self, row: AuditRow) -> None:
         """Write an audit row."""
-        self._execute(
+        self.execute(
             "INSERT INTO audit (at, actor, action, order_number, detail) VALUES (?,?,?,?,?)",
             row.at,
             row.actor,
@@ -341,12 +341,12 @@ class SqliteStore:
             "SELECT at, actor, action, order_number, detail FROM audit"
             " WHERE ?1 IS NULL OR order_number = ?1 ORDER BY audit_id DESC LIMIT ?2"
         )
-        for row in self._rows(sql, order, -1 if limit is None else limit):
+        for row in self.rows(sql, order, -1 if limit is None else limit):
             yield AuditRow(*row)
 
     def prune_audit(self, before: int) -> int:
         """Remove audit rows older than a moment; return how many."""
-        return self._execute("DELETE FROM audit WHERE at < ?", before)
+        return self.execute("DELETE FROM audit WHERE at < ?", before)
 
     # SQLite
 
@@ -355,7 +355,7 @@ class SqliteStore:
         if target is None:
             return 0
         if target.id not in self._target_ids:
-            row = self._row("SELECT target_id FROM targets WHERE name = ?", target.id)
+            row = self.row("SELECT target_id FROM targets WHERE name = ?", target.id)
             if row is None:
                 return 0
             self._target_ids[target.id] = int(row[0])
@@ -363,18 +363,21 @@ class SqliteStore:
 
     def _made_target_id(self, target: Target) -> int:
         if not self._target_id(target):
-            self._execute("INSERT OR IGNORE INTO targets (name) VALUES (?)", target.id)
+            self.execute("INSERT OR IGNORE INTO targets (name) VALUES (?)", target.id)
         return self._target_id(target)
 
-    def _execute(self, sql: str, *values: object) -> int:
+    def execute(self, sql: str, *values: object) -> int:
+        """Run a statement; return how many rows it touched. For the rooms of this store."""
         with translated(self.path):
             return self.connection.execute(sql, values).rowcount
 
-    def _row(self, sql: str, *values: object) -> Row | None:
+    def row(self, sql: str, *values: object) -> Row | None:
+        """Return the first row of a query. For the rooms of this store."""
         with translated(self.path):
             row: Row | None = self.connection.execute(sql, values).fetchone()
             return row
 
-    def _rows(self, sql: str, *values: object) -> Iterator[Row]:
+    def rows(self, sql: str, *values: object) -> Iterator[Row]:
+        """Yield the rows of a query. For the rooms of this store."""
         with translated(self.path):
             yield from self.connection.execute(sql, values)

@@ -1,0 +1,1 @@
+"""The Voximplant call scenario: its text, its checks, its reports."""
