@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from mask_cli.cli import app
-from mask_cli.config import SETTINGS
 from mask_cli.errors import ExitCode
+from mask_cli.settings import SETTINGS
 from mask_cli.times import format_duration
 
 if TYPE_CHECKING:

@@ -18,11 +18,12 @@ import typer
 from mask_cli import __version__
 from mask_cli.cli import app
 from mask_cli.cli.context import AppContext
-from mask_cli.config import SETTINGS, load_settings
+from mask_cli.config import load_settings
 from mask_cli.demo import STEPS
 from mask_cli.errors import ExitCode, MaskError
 from mask_cli.sandbox.surroundings import inside, surroundings
 from mask_cli.sandbox.voximplant import VoximplantSandbox
+from mask_cli.settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
