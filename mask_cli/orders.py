@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mask_cli.errors import BadData, Conflict, NotFound
 from mask_cli.models import Mapping, State, checked_note, checked_order, checked_parties
 from mask_cli.store.base import AuditRow
-from mask_cli.times import format_time
+from mask_cli.times import LATEST, format_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,7 +95,7 @@ class Orders:
             after = before.changed(
                 self.now, courier=courier or before.courier, client=client or before.client
             )
-            checked_parties(after.courier, after.client)
+            _checked_people(after.courier, after.client, after.virtual_number)
             return self._kept("reassign", before, after)
 
     def expire(self, orders: Sequence[str], at: int | None) -> list[Change]:
@@ -125,12 +125,16 @@ class Orders:
             found = [self._found(order) for order in orders]
             return [
                 self._kept(
-                    "extend",
-                    before,
-                    before.changed(self.now, expires_at=max(before.expires_at, self.now) + by),
+                    "extend", before, before.changed(self.now, expires_at=self._later(before, by))
                 )
                 for before in found
             ]
+
+    def _later(self, before: Mapping, by: int) -> int:
+        expires_at = max(before.expires_at, self.now) + by
+        if expires_at > LATEST:
+            raise BadData(f"order {before.order} would expire after the year 9999")
+        return expires_at
 
     def delete(self, orders: Sequence[str], *, missing_ok: bool = False) -> list[Change]:
         """Forget orders; all or none when one is missing and that is not fine."""
@@ -163,9 +167,7 @@ class Orders:
 
     def _checked(self, new: NewMapping) -> NewMapping:
         """Refuse what can be refused without the database."""
-        checked_parties(new.courier, new.client)
-        if new.virtual_number in (new.courier, new.client):
-            raise BadData(f"the virtual number {new.virtual_number} is one of the parties")
+        _checked_people(new.courier, new.client, new.virtual_number)
         if new.order is not None:
             checked_order(new.order, self.digits)
         if new.expires_at is not None:
@@ -236,6 +238,14 @@ class Orders:
                 hint="mask prune removes expired ones; the setting order_digits makes more",
             )
         return free
+
+
+def _checked_people(
+    courier: PhoneNumber, client: PhoneNumber, virtual_number: PhoneNumber | None
+) -> None:
+    checked_parties(courier, client)
+    if virtual_number in (courier, client):
+        raise BadData(f"the virtual number {virtual_number} is one of the parties")
 
 
 def _differing(active: Mapping, new: NewMapping) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -82,7 +82,7 @@ def import_orders(
             f"{options.rejects} exists already", hint="rejected rows never overwrite a file"
         )
     run = _Run(opened_rows(stream, kind), options)
-    with store.staging() as staging:
+    with closing(run.rows), store.staging() as staging:
         _stage(staging, run, rules)
         for row in staging.take_duplicates():
             run.reject(
