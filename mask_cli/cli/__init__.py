@@ -26,6 +26,7 @@ COMMANDS = {
     "doctor": "upkeep:doctor",
     "config": "config:app",
     "voximplant": "voximplant:app",
+    "plivo": "plivo:app",
     "sandbox": "sandbox:sandbox",
     "demo": "sandbox:demo",
 }
