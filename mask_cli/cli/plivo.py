@@ -28,9 +28,12 @@ if TYPE_CHECKING:
 
 app = Commands(
     name="plivo",
+    add_completion=False,
     places={"app": "plivo:application", "number": "plivo_numbers:app", "up": "plivo:up"},
 )
-application = Commands(name="app", help="What Plivo requests when one of its numbers is called.")
+application = Commands(
+    name="app", add_completion=False, help="What Plivo requests when one of its numbers is called."
+)
 
 Which = Annotated[str, typer.Argument(metavar="NAME|ID", help="The application.")]
 
@@ -70,9 +73,9 @@ def create(
     addresses = (answer_url, answer_method, hangup_url, hangup_method)
     wanted = WantedApplication(name, *addresses, fallback_url, fallback_method)
     plan = planned(mask, Desired(wanted), update=update)
-    if hangup_url is None:
-        mask.output.say("Without --hangup-url Plivo tells the answer URL of hangups, too.")
     after = carried_out(mask, plan, dry_run=dry_run)
+    if after.hangup_url == after.answer_url:
+        mask.output.say("Plivo tells hangups to the answer URL, too: --hangup-url sets another.")
     mask.output.record({**shown(after), "changed": not (plan.empty or dry_run)})
 
 
@@ -119,7 +122,8 @@ def up(
     ctx: typer.Context,
     name: Annotated[str, typer.Option("--app", metavar="NAME", help="The application's name.")],
     public_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where Plivo reaches mask serve [public_url].")
+        str | None,
+        typer.Option(metavar="URL", help="Where Plivo reaches mask serve (setting public_url)."),
     ] = None,
     number: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="A rented number that leads there.")

@@ -31,7 +31,7 @@ from mask_cli.provision import application_named, assignment
 if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
 
-app = Commands(name="number", help="Rented numbers, and those on offer.")
+app = Commands(name="number", add_completion=False, help="Rented numbers, and those on offer.")
 
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="The number.")]
 Country = Annotated[
@@ -43,7 +43,7 @@ Country = Annotated[
 def search(
     ctx: typer.Context,
     country: Annotated[
-        str | None, typer.Argument(metavar="[COUNTRY]", help="US, GB, DE [region].")
+        str | None, typer.Argument(metavar="COUNTRY", help="US, GB, DE (setting region).")
     ] = None,
     type_: Annotated[
         str | None,
