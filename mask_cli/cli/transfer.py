@@ -58,7 +58,7 @@ def import_(
     with _source(file) as stream:
         form = _kind(kind, file, stream)
         counts = import_orders(stream, form, mask.store, rules, options)
-    _finish(mask, counts, push=push and not dry_run)
+    _finish(mask, counts, push=push, dry_run=dry_run)
     if rejects is not None and counts["rejected"]:
         raise partly(counts, rejects)
 
@@ -94,16 +94,18 @@ def _rules(mask: AppContext, *, push: bool) -> Rules:
     return Rules(bulk_reader(mask.settings["region"]), orders.digits, orders.ttl, orders.now)
 
 
-def _finish(mask: AppContext, counts: dict[str, int], *, push: bool) -> None:
+def _finish(mask: AppContext, counts: dict[str, int], *, push: bool, dry_run: bool) -> None:
     from mask_cli.cli.pushing import push_pending
 
     written = counts["added"] + counts["updated"]
-    if push and mask.site is not None:
+    if push and not dry_run and mask.site is not None:
         push_pending(mask, counts)
         return
     pending = written if mask.site is not None else 0
     mask.output.counts({**counts, "pending": pending}, well=not counts["rejected"])
-    if pending:
+    if dry_run:
+        mask.output.say("Dry run: nothing was changed.")
+    elif pending:
         mask.output.say(f"{pending} wait to be sent to the provider: mask sync")
 
 
