@@ -20,9 +20,12 @@ ROWS = (
     ("cli", "cli.*"),
     ("demo",),
     ("doctor", "orders", "provision", "sync", "transfer", "web", "web.*"),
+    # These play the scenario's calls in the sandbox.
+    ("scenario.behaviour*", "scenario.bench", "scenario.check", "scenario.mutations"),
     ("output", "remote", "sandbox", "sandbox.*"),
     ("progress", "scenario", "scenario.*", "tables"),
     ("config", "providers", "providers.*", "store", "store.*"),
+    ("settings",),
     ("phone", "plivo_signature", "records", "rows"),
     ("allocation", "plan", "providers.base", "routing", "store.base"),
     ("models",),
@@ -49,11 +52,14 @@ OWNERS = {
     "phonenumbers": ("phone",),
     "platformdirs": ("config",),
     "plivo": ("providers.*",),
+    "quickjs": ("sandbox.*",),
+    "requests": ("providers.*",),
     "rich": ("output", "progress", "tables"),
     "sqlite3": ("store.*",),
     "sqlite_utils": ("store.*",),
     "trustme": ("sandbox.*",),
     "typer": ("cli", "cli.*"),
+    "urllib3": ("providers.*",),
     "voximplant": ("providers.*",),
 }
 

@@ -11,6 +11,7 @@ import typer
 
 from mask_cli.cli.options import DryRun
 from mask_cli.errors import FileProblem, UsageError
+from mask_cli.redaction import redacted_message
 from mask_cli.store.base import Selection
 
 if TYPE_CHECKING:
@@ -75,14 +76,15 @@ def export(
 
     mask: AppContext = ctx.obj
     form = _kind(kind, file)
-    mask.audit("export", detail=None if file == "-" else file)
+    shown = redacted_message(file)
+    mask.audit("export", detail=None if file == "-" else shown)
     rows = (mapping for mapping, _ in mask.store.listed(Selection(), None, mask.now()))
     if file == "-":
         export_orders(rows, form, mask.output.raw)
         return
     with private_file(Path(file)) as write:
         count = export_orders(rows, form, write)
-    mask.output.counts({"exported": count, "file": file})
+    mask.output.counts({"exported": count, "file": shown})
 
 
 def _rules(mask: AppContext, *, push: bool) -> Rules:

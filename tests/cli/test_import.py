@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 JSON = ("--format", "json")
 HEADER = "order,courier,client\n"
 GOOD = "12345,12222222222,13333333333\n"
-BAD_ROWS = ROOT / "sample_data" / "bad_rows.csv"
+BAD_ROWS = Path(__file__).with_name("bad_rows.csv")
 COUNTS = {
     "added": 0,
     "updated": 0,
