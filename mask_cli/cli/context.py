@@ -13,6 +13,7 @@ from mask_cli.models import Remote, remote_state
 from mask_cli.orders import Orders
 from mask_cli.output import Format, Output
 from mask_cli.records import MAPPING_FIELDS, Record, gone_record, mapping_record
+from mask_cli.redaction import redacted_value
 from mask_cli.store.base import AuditRow
 from mask_cli.store.sqlite import SqliteStore
 
@@ -55,7 +56,7 @@ class AppContext:
             chosen = Format(self.flags.get("format", Format.AUTO))
         except ValueError:
             raise UsageError(
-                f"there is no format {self.flags['format']!r}",
+                f"there is no format {redacted_value(self.flags['format'])}",
                 hint="one of " + ", ".join(Format),
             ) from None
         return Output(
