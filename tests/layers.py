@@ -23,6 +23,7 @@ ROWS = (
     ("output", "remote", "sandbox", "sandbox.*"),
     ("progress", "scenario", "scenario.*", "tables"),
     ("config", "providers", "providers.*", "store", "store.*"),
+    ("settings",),
     ("phone", "plivo_signature", "records", "rows"),
     ("allocation", "plan", "providers.base", "routing", "store.base"),
     ("models",),
@@ -49,11 +50,14 @@ OWNERS = {
     "phonenumbers": ("phone",),
     "platformdirs": ("config",),
     "plivo": ("providers.*",),
+    "quickjs": ("sandbox.*",),
+    "requests": ("providers.*",),
     "rich": ("output", "progress", "tables"),
     "sqlite3": ("store.*",),
     "sqlite_utils": ("store.*",),
     "trustme": ("sandbox.*",),
     "typer": ("cli", "cli.*"),
+    "urllib3": ("providers.*",),
     "voximplant": ("providers.*",),
 }
 
