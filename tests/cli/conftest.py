@@ -240,6 +240,7 @@ def mapping_record() -> Callable[..., dict[str, object]]:
     """The whole record of the guide's order as it was just added; name what differs."""
 
     def record(**differing: object) -> dict[str, object]:
+        chosen = {"allocation": None, "asks": None} if "changed" in differing else {}
         return {
             "order": "12345",
             "courier": "+1•••••••2222",
@@ -252,6 +253,7 @@ def mapping_record() -> Callable[..., dict[str, object]]:
             "updated_at": format_time(NOON),
             "expires_at": format_time(NOON + 10 * DAY),
             "revision": 1,
+            **chosen,
             **differing,
         }
 
