@@ -155,4 +155,4 @@ def checked_region(text: str) -> str:
     """Return the region in upper case, or raise BadData when no numbering plan has it."""
     if text.upper() in phonenumbers.SUPPORTED_REGIONS:
         return text.upper()
-    raise BadData(f"'{text}' is not a region", hint="two letters, as in US, GB or DE")
+    raise BadData(f"{redacted_value(text)} is not a region", hint="two letters, as in US, GB or DE")

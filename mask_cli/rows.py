@@ -88,6 +88,10 @@ class CsvRows:
                 hint="mend that line; nothing was stored",
             ) from error
 
+    def close(self) -> None:
+        """Let go of the stream; it is closed by whoever opened it."""
+        self._text.detach()
+
     def rejected(self, rows: Sequence[str | Sequence[str]]) -> Iterator[str]:
         """Return rows as text to read back, the header first."""
         target = io.StringIO(newline="")
@@ -115,6 +119,10 @@ class JsonRows:
                 yield RawRow(line, _json_values(text), text)
             except BadRow as error:
                 yield RawRow(line, (), text, error.reason)
+
+    def close(self) -> None:
+        """Let go of the stream; it is closed by whoever opened it."""
+        self._text.detach()
 
     def rejected(self, rows: Sequence[str | Sequence[str]]) -> Iterator[str]:
         """Return rows as text to read back."""
