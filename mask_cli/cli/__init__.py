@@ -27,6 +27,7 @@ COMMANDS = {
     "numbers": "numbers:app",
     "config": "config:app",
     "voximplant": "voximplant:app",
+    "plivo": "plivo:app",
     "sandbox": "sandbox:sandbox",
     "demo": "sandbox:demo",
 }
