@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from mask_cli.errors import FileProblem
 from mask_cli.models import PhoneNumber
 from mask_cli.redaction import redacted_message
 
@@ -59,9 +61,11 @@ class Output:
     quiet: bool = False
     color: bool = True
     reveal: Callable[[], None] | None = None
+    _revealed: bool = False
 
     def record(self, record: Record) -> None:
         """Print one thing."""
+        self._allow_reveal()
         match self._chosen():
             case Format.JSON | Format.JSONL:
                 self._write(_json(self._plain(record)))
@@ -77,8 +81,7 @@ class Output:
 
     def records(self, fields: Sequence[str], records: Iterable[Record]) -> None:
         """Print many things as they come; a table is cut at a thousand, and says so."""
-        if self.reveal is not None:
-            self.reveal()
+        self._allow_reveal()
         rows = (self._plain(record) for record in records)
         chosen = self._chosen()
         match chosen:
@@ -107,8 +110,8 @@ class Output:
 
     def flush(self) -> None:
         """Let a reader see at once what was printed."""
-        self._write("", end="")
-        sys.stdout.flush()
+        with _writing():
+            sys.stdout.flush()
 
     def say(self, text: str) -> None:
         """Tell a person how it went; silent with --quiet."""
@@ -130,6 +133,12 @@ class Output:
         from mask_cli.progress import bar
 
         return bar(what, total, shown=not self.quiet and sys.stderr.isatty(), color=self._colored())
+
+    def _allow_reveal(self) -> None:
+        """Have the audit told, once a run, before a whole number is printed."""
+        if self.reveal is not None and not self._revealed:
+            self.reveal()
+            self._revealed = True
 
     def _chosen(self) -> Format:
         if self.format is Format.AUTO:
@@ -181,11 +190,9 @@ class Output:
     def _draw(self, columns: list[tuple[str, str]], rows: list[list[str]]) -> None:
         from mask_cli.tables import draw
 
-        try:
+        with _writing():
             draw(columns, rows, color=self._colored())
             sys.stdout.flush()
-        except BrokenPipeError as error:
-            raise OutputClosed from error
 
     def _colored(self) -> bool:
         from mask_cli.config import colors_wanted
@@ -193,10 +200,8 @@ class Output:
         return self.color and colors_wanted()
 
     def _write(self, text: str, end: str = "\n") -> None:
-        try:
+        with _writing():
             print(text, end=end)
-        except BrokenPipeError as error:
-            raise OutputClosed from error
 
     def tell(self, text: str) -> None:
         """Tell a person, also with --quiet."""
@@ -206,6 +211,17 @@ class Output:
             print(redacted_message(text), file=sys.stderr, flush=True)
         except BrokenPipeError as error:
             raise OutputClosed from error
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Turn what goes wrong with stdout into our words: nobody reads it, or its disk is full."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise OutputClosed from error
+    except OSError as error:
+        raise FileProblem(f"cannot write the answer: {error.strerror}") from error
 
 
 class _Lines:

@@ -46,6 +46,9 @@ def translated(path: Path) -> Iterator[None]:
         # Errors of the Python layer itself (a misuse) carry no code: those are bugs.
         code = getattr(error, "sqlite_errorcode", None)
         if code is None or (code & _PRIMARY) == sqlite3.SQLITE_ERROR:
+            # Its user_version happens to be ours; to look at every start would cost the hot path.
+            if str(error).startswith("no such table"):
+                raise _foreign(path) from error
             raise
         code &= _PRIMARY
         if code in _BUSY:
@@ -96,6 +99,8 @@ def _made_private(path: Path) -> None:
 
 def _prepared(connection: sqlite3.Connection, path: Path, until: float) -> None:
     version = _version(connection)
+    if version != schema.VERSION:
+        _refuse_foreign(connection, path)
     if version > schema.VERSION:
         raise StorageError(
             f"the database {path} was written by a newer mask (its format is {version},"
@@ -109,7 +114,6 @@ def _prepared(connection: sqlite3.Connection, path: Path, until: float) -> None:
     try:
         # Somebody else may have migrated while we waited for the lock.
         if _version(connection) < schema.VERSION:
-            _refuse_foreign(connection, path)
             schema.migrate(connection)
         connection.execute("COMMIT")
     except BaseException:
@@ -132,13 +136,17 @@ def _set_wal(connection: sqlite3.Connection, until: float) -> None:
 
 
 def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
-    """Never put our tables into somebody else's database."""
+    """Never change somebody else's database, not even its journal."""
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
     if tables and "_sqlite_migrations" not in tables:
-        raise StorageError(
-            f"the database {path} belongs to another program",
-            hint="point --database or MASK_DATABASE at another file",
-        )
+        raise _foreign(path)
+
+
+def _foreign(path: Path) -> StorageError:
+    return StorageError(
+        f"the database {path} belongs to another program",
+        hint="point --database or MASK_DATABASE at another file",
+    )
 
 
 def _version(connection: sqlite3.Connection) -> int:
