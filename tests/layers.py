@@ -22,14 +22,16 @@ ROWS = (
     # Deleting an application begins with looking it up as provisioning does.
     ("consequences",),
     ("doctor", "orders", "pooled", "provision", "sync", "transfer", "web", "web.*"),
+    ("binding",),
     # These play the scenario's calls in the sandbox.
     ("scenario.behaviour*", "scenario.bench", "scenario.check", "scenario.mutations"),
     ("output", "remote", "sandbox", "sandbox.*"),
     ("progress", "scenario", "scenario.*", "tables"),
-    ("config", "providers", "providers.*", "store", "store.*"),
+    ("binding", "config", "providers", "providers.*", "store", "store.*"),
     ("settings",),
     ("phone", "plivo_signature", "records", "rows"),
-    ("allocation", "plan", "providers.base", "routing", "store.base"),
+    ("providers.base", "store.base"),
+    ("allocation", "plan", "routing"),
     ("models",),
     ("times",),
     ("redaction",),
