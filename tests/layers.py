@@ -19,9 +19,9 @@ ROWS = (
     ("__main__",),
     ("cli", "cli.*"),
     ("demo",),
-    # Deleting an application begins with looking it up as provisioning does.
-    ("consequences",),
-    ("doctor", "orders", "pooled", "provision", "sync", "transfer", "web", "web.*"),
+    # These begin with what provisioning knows: applications by name, the addresses it sets.
+    ("consequences", "doctor"),
+    ("orders", "pooled", "provision", "sync", "transfer", "web", "web.*"),
     ("binding",),
     # These play the scenario's calls in the sandbox.
     ("scenario.behaviour*", "scenario.bench", "scenario.check", "scenario.mutations"),
