@@ -88,7 +88,7 @@ def import_orders(
         for row in staging.take_duplicates():
             run.reject(
                 Problem(row.line, "order", f"order {row.order} is in the file before"),
-                _as_values(run.rows.columns, row),
+                _as_values(run.rows.columns, row, rules.now),
             )
         if run.bad and options.rejects is None:
             raise BadData(
@@ -144,7 +144,7 @@ def _applied(staging: Staging, store: PooledStore, run: _Run, now: int) -> Impor
         for row in conflicts:
             run.reject(
                 Problem(row.line, None, f"order {row.order} is active with other values"),
-                _as_values(run.rows.columns, row),
+                _as_values(run.rows.columns, row, now),
             )
         if conflicts and options.rejects is None:
             raise Conflict(
@@ -180,7 +180,7 @@ def _write_rejects(path: Path, parts: Iterator[str]) -> None:
         raise FileProblem(f"cannot write {path}: {error.strerror}; nothing was stored") from error
 
 
-def _as_values(columns: Sequence[str], row: IncomingRow) -> list[str]:
+def _as_values(columns: Sequence[str], row: IncomingRow, now: int) -> list[str]:
     """Return a staged row as its file would have it."""
     values = {
         "order": row.order,
@@ -189,6 +189,7 @@ def _as_values(columns: Sequence[str], row: IncomingRow) -> list[str]:
         "virtual_number": row.virtual_number or "",
         "note": row.note or "",
         "expires_at": format_time(row.expires_at) if row.moves_expiry else "",
+        "ttl": "" if row.moves_expiry else str(row.expires_at - now),
     }
     return [values.get(name, "") for name in columns]
 

@@ -20,6 +20,7 @@ ROWS = (
     ("cli", "cli.*"),
     ("demo",),
     ("doctor", "orders", "provision", "sync", "transfer", "web", "web.*"),
+    ("binding",),
     # These play the scenario's calls in the sandbox.
     ("scenario.behaviour*", "scenario.bench", "scenario.check", "scenario.mutations"),
     ("output", "remote", "sandbox", "sandbox.*"),

@@ -13,6 +13,7 @@ from mask_cli.models import Remote, remote_state
 from mask_cli.orders import Orders
 from mask_cli.output import Format, Output
 from mask_cli.records import MAPPING_FIELDS, Record, gone_record, mapping_record
+from mask_cli.redaction import redacted_value
 from mask_cli.store.base import AuditRow
 from mask_cli.store.sqlite import SqliteStore
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from mask_cli.models import Mapping, PhoneNumber, RemoteItem, Target
     from mask_cli.orders import Change
+    from mask_cli.providers.plivo import PlivoClient
+    from mask_cli.provision import Pool
     from mask_cli.remote import RemoteSite
     from mask_cli.sync import Pusher
 
@@ -55,7 +58,7 @@ class AppContext:
             chosen = Format(self.flags.get("format", Format.AUTO))
         except ValueError:
             raise UsageError(
-                f"there is no format {self.flags['format']!r}",
+                f"there is no format {redacted_value(self.flags['format'])}",
                 hint="one of " + ", ".join(Format),
             ) from None
         return Output(
@@ -78,6 +81,25 @@ class AppContext:
         return site
 
     @cached_property
+    def plivo(self) -> PlivoClient:
+        """The Plivo account; ConfigurationError when its credentials are not set."""
+        from mask_cli.config import tls_authorities
+        from mask_cli.providers.plivo import PlivoClient
+
+        settings = self.settings
+        return PlivoClient(
+            settings["plivo.auth_id"],
+            settings["plivo.auth_token"],
+            endpoint=settings["plivo.endpoint"],
+            ca_bundle=tls_authorities(),
+        )
+
+    @property
+    def pool(self) -> Pool | None:
+        """The pool of virtual numbers; None where the database keeps none."""
+        return getattr(self.store, "pool", None)
+
+    @cached_property
     def actor(self) -> str:
         """Who runs this, as the audit names them."""
         import os
@@ -98,6 +120,8 @@ class AppContext:
             self.store.close()
         if self.__dict__.get("site") is not None:
             self.__dict__["site"].close()
+        if "plivo" in self.__dict__:
+            self.plivo.close()
 
     def number(self, text: str) -> PhoneNumber:
         """Read a phone number as the settings allow."""

@@ -260,9 +260,9 @@ class SqliteStore:
     def drop_gone_items(self, target: Target, now: int) -> int:
         """Forget base rows whose item has expired there and whose mapping is gone here."""
         return self.execute(
-            "DELETE FROM remote_items WHERE target_id = ? AND intent IS NULL"
-            " AND (expires_at IS NULL OR expires_at <= ?) AND NOT EXISTS (SELECT 1 FROM mappings m"
-            " WHERE m.order_number = remote_items.order_number)",
+            "DELETE FROM remote_items WHERE target_id = ?1 AND intent IS NULL"
+            " AND lease_until <= ?2 AND (expires_at IS NULL OR expires_at <= ?2) AND NOT EXISTS"
+            " (SELECT 1 FROM mappings m WHERE m.order_number = remote_items.order_number)",
             self._target_id(target),
             now,
         )
