@@ -42,9 +42,7 @@ def create(
     ctx: typer.Context,
     *,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name: letters, digits, - _.")],
-    answer_url: Annotated[
-        str, typer.Option(metavar="URL", help="Asked what to do with a call.")
-    ],
+    answer_url: Annotated[str, typer.Option(metavar="URL", help="Asked what to do with a call.")],
     answer_method: Annotated[str | None, _method("--answer-method", "it")] = None,
     hangup_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Told when a call has ended.")
