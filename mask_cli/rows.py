@@ -220,10 +220,21 @@ def _checked_header(header: Sequence[str]) -> list[str]:
     raise BadData(f"line 1: {told}", hint=f"the first line names the columns: {', '.join(COLUMNS)}")
 
 
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object, or raise BadRow when a name has two values: one would be lost."""
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise BadRow(None, "it has a field too many: one twice")
+    return row
+
+
+_decoded = json.JSONDecoder(object_pairs_hook=_named_once).decode
+
+
 def _json_values(text: str) -> list[str]:
     """Return the values of a JSON object in the order of COLUMNS, or raise BadRow."""
     try:
-        row = json.loads(text)
+        row = _decoded(text)
     except (ValueError, RecursionError):
         raise BadRow(None, "it is not JSON") from None
     if not isinstance(row, dict):
