@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from mask_cli.errors import FileProblem
 from mask_cli.models import PhoneNumber
 from mask_cli.redaction import redacted_message
 
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
 
 _TABLE_ROWS = 1_000
 # Of many mappings a person wants to see one line each; `show` has it all.
-_NOT_IN_TABLES = frozenset({"created_at", "updated_at", "revision", "environment"})
+_NOT_IN_TABLES = frozenset(
+    "created_at updated_at revision environment answer_method hangup_method fallback_method"
+    " message_url message_method default_number_app default_endpoint_app log_incoming_messages"
+    " public_uri subaccount".split()
+)
 
 
 class Format(StrEnum):
@@ -59,14 +65,16 @@ class Output:
     quiet: bool = False
     color: bool = True
     reveal: Callable[[], None] | None = None
+    _revealed: bool = False
 
     def record(self, record: Record) -> None:
         """Print one thing."""
+        self._allow_reveal()
         match self._chosen():
             case Format.JSON | Format.JSONL:
                 self._write(_json(self._plain(record)))
             case Format.TABLE:
-                self._draw([(name, _text(v)) for name, v in self._plain(record).items()], [])
+                self._draw_record(self._plain(record))
             case _:
                 self.records(tuple(record), [record])
 
@@ -77,8 +85,7 @@ class Output:
 
     def records(self, fields: Sequence[str], records: Iterable[Record]) -> None:
         """Print many things as they come; a table is cut at a thousand, and says so."""
-        if self.reveal is not None:
-            self.reveal()
+        self._allow_reveal()
         rows = (self._plain(record) for record in records)
         chosen = self._chosen()
         match chosen:
@@ -107,8 +114,8 @@ class Output:
 
     def flush(self) -> None:
         """Let a reader see at once what was printed."""
-        self._write("", end="")
-        sys.stdout.flush()
+        with _writing():
+            sys.stdout.flush()
 
     def say(self, text: str) -> None:
         """Tell a person how it went; silent with --quiet."""
@@ -130,6 +137,12 @@ class Output:
         from mask_cli.progress import bar
 
         return bar(what, total, shown=not self.quiet and sys.stderr.isatty(), color=self._colored())
+
+    def _allow_reveal(self) -> None:
+        """Have the audit told, once a run, before a whole number is printed."""
+        if self.reveal is not None and not self._revealed:
+            self.reveal()
+            self._revealed = True
 
     def _chosen(self) -> Format:
         if self.format is Format.AUTO:
@@ -178,14 +191,24 @@ class Output:
             shown.append([_text(row[name]) for name in fields])
         self._draw([(name, "") for name in fields], shown)
 
+    def _draw_record(self, record: Record) -> None:
+        """Draw a record, the records that it holds as tables below it."""
+        parts = {
+            name: value
+            for name, value in record.items()
+            if isinstance(value, list) and value and isinstance(value[0], dict)
+        }
+        self._draw([(name, _text(v)) for name, v in record.items() if name not in parts], [])
+        for rows in parts.values():
+            fields = [(name, "") for name in rows[0]]
+            self._draw(fields, [[_text(value) for value in row.values()] for row in rows])
+
     def _draw(self, columns: list[tuple[str, str]], rows: list[list[str]]) -> None:
         from mask_cli.tables import draw
 
-        try:
+        with _writing():
             draw(columns, rows, color=self._colored())
             sys.stdout.flush()
-        except BrokenPipeError as error:
-            raise OutputClosed from error
 
     def _colored(self) -> bool:
         from mask_cli.config import colors_wanted
@@ -193,10 +216,8 @@ class Output:
         return self.color and colors_wanted()
 
     def _write(self, text: str, end: str = "\n") -> None:
-        try:
+        with _writing():
             print(text, end=end)
-        except BrokenPipeError as error:
-            raise OutputClosed from error
 
     def tell(self, text: str) -> None:
         """Tell a person, also with --quiet."""
@@ -206,6 +227,17 @@ class Output:
             print(redacted_message(text), file=sys.stderr, flush=True)
         except BrokenPipeError as error:
             raise OutputClosed from error
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Turn what goes wrong with stdout into our words: nobody reads it, or its disk is full."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise OutputClosed from error
+    except OSError as error:
+        raise FileProblem(f"cannot write the answer: {error.strerror}") from error
 
 
 class _Lines:

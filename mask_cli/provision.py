@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from mask_cli.errors import BadData, Conflict, NotFound
@@ -163,6 +163,20 @@ class Plan:
         """Tell whether everything is as wanted already."""
         return not self.steps
 
+    def expected(self) -> Application:
+        """Return the application as it will be; a new one has no id yet."""
+        application = self.application
+        for step in self.steps:
+            if isinstance(step, CreateApplication):
+                new = step.application
+                application = replace(new, hangup_url=new.hangup_url or new.answer_url)
+            elif isinstance(step, UpdateApplication) and application is not None:
+                changes = {change.field: change.after for change in step.changes}
+                application = replace(application, **changes)  # type: ignore[arg-type]
+        if application is None:
+            raise NotFound("the plan has no application")
+        return application
+
     def rows(self) -> list[Row]:
         """Show the plan, flat, for tables and programs."""
         return [row for step in self.steps for row in step.rows()]
@@ -211,6 +225,7 @@ def application_named(account: PlivoAccount, name_or_id: str) -> Application:
 
 def observe(account: PlivoAccount, desired: Desired, pool: Pool | None = None) -> Current:
     """Look at what stands, without changing it; without a pool nothing is missing in it."""
+    _checked(desired.application)
     application = account.find_application(desired.application.name)
     if desired.number is None:
         return Current(application)
@@ -233,6 +248,16 @@ def plan_plivo(
     if desired.number is not None:
         steps += _number_steps(desired, desired.number, current, take_over)
     return Plan(current.application, tuple(steps), warnings)
+
+
+def assignment(
+    account: PlivoAccount, number: PhoneNumber, application: Application, *, take_over: bool = False
+) -> Plan:
+    """Plan to let calls to a rented number go to an application; Conflict as in plan_plivo."""
+    steps = _assignment_steps(
+        number, account.number(number), application.name, application.app_id, take_over
+    )
+    return Plan(application, tuple(steps))
 
 
 def apply(plan: Plan, account: PlivoAccount, pool: Pool | None = None) -> Outcome:
@@ -307,23 +332,38 @@ def _changes(wanted: WantedApplication, current: Application) -> tuple[FieldChan
 def _number_steps(
     desired: Desired, number: PhoneNumber, current: Current, take_over: bool
 ) -> list[Step]:
-    rented, application = current.number, current.application
+    application = current.application
+    steps: list[Step] = _assignment_steps(
+        number,
+        current.number,
+        desired.application.name,
+        application.app_id if application else None,
+        take_over,
+    )
+    if not current.in_pool:
+        steps.append(AddToPool(number))
+    return steps
+
+
+def _assignment_steps(
+    number: PhoneNumber,
+    rented: RentedNumber | None,
+    name: str,
+    app_id: str | None,
+    take_over: bool,
+) -> list[Step]:
     if rented is None:
         raise NotFound(f"the number {number} is not rented here")
     if not rented.voice_enabled:
         raise BadData(f"the number {number} takes no calls")
-    steps: list[Step] = []
-    app_id = application.app_id if application else None
-    if rented.app_id is None or rented.app_id != app_id:
-        if rented.app_id is not None and not take_over:
-            raise Conflict(
-                f"calls to {number} go to the application {rented.app_id}",
-                hint="mask plivo number unassign NUMBER frees it",
-            )
-        steps.append(AssignNumber(number, desired.application.name, rented.app_id))
-    if not current.in_pool:
-        steps.append(AddToPool(number))
-    return steps
+    if rented.app_id is not None and rented.app_id == app_id:
+        return []
+    if rented.app_id is not None and not take_over:
+        raise Conflict(
+            f"calls to {number} go to the application {rented.app_id}",
+            hint="--take-over lets them go to the other one",
+        )
+    return [AssignNumber(number, name, rented.app_id)]
 
 
 def _applied(

@@ -88,6 +88,10 @@ class CsvRows:
                 hint="mend that line; nothing was stored",
             ) from error
 
+    def close(self) -> None:
+        """Let go of the stream; it is closed by whoever opened it."""
+        self._text.detach()
+
     def rejected(self, rows: Sequence[str | Sequence[str]]) -> Iterator[str]:
         """Return rows as text to read back, the header first."""
         target = io.StringIO(newline="")
@@ -115,6 +119,10 @@ class JsonRows:
                 yield RawRow(line, _json_values(text), text)
             except BadRow as error:
                 yield RawRow(line, (), text, error.reason)
+
+    def close(self) -> None:
+        """Let go of the stream; it is closed by whoever opened it."""
+        self._text.detach()
 
     def rejected(self, rows: Sequence[str | Sequence[str]]) -> Iterator[str]:
         """Return rows as text to read back."""
@@ -220,21 +228,21 @@ def _checked_header(header: Sequence[str]) -> list[str]:
     raise BadData(f"line 1: {told}", hint=f"the first line names the columns: {', '.join(COLUMNS)}")
 
 
-def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object, or raise BadRow when a name has two values: one would be lost."""
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        raise BadRow(None, "it has a field too many: one twice")
-    return row
+def _object(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(fields)
+    if len(found) < len(fields):
+        raise BadRow(None, "it has a field twice")
+    return found
 
 
-_decoded = json.JSONDecoder(object_pairs_hook=_named_once).decode
+# JSON itself would let the last of two fields win.
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _json_values(text: str) -> list[str]:
     """Return the values of a JSON object in the order of COLUMNS, or raise BadRow."""
     try:
-        row = _decoded(text)
+        row = _DECODER.decode(text.strip())
     except (ValueError, RecursionError):
         raise BadRow(None, "it is not JSON") from None
     if not isinstance(row, dict):

@@ -20,9 +20,15 @@ _STYLES = {
 }
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the caller; Rich itself would end the program with 1."""
+        raise BrokenPipeError
+
+
 def console(*, color: bool) -> Console:
     """Return a console on stdout; Rich itself leaves colours out where there is no terminal."""
-    return Console(no_color=not color, highlight=False, soft_wrap=False)
+    return _Console(no_color=not color, highlight=False, soft_wrap=False)
 
 
 def draw(columns: list[tuple[str, str]], rows: list[list[str]], *, color: bool) -> None:

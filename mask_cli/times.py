@@ -13,6 +13,9 @@ _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII
 _LOCAL = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?", re.ASCII)
 LONGEST = 3_650 * 86_400
 """Ten years: beyond it a duration is a slip of the hand."""
+LATEST = 253_402_300_799
+"""The end of the year 9999; what is later cannot be written down."""
+LATEST_YEAR = 9999
 
 
 def parse_duration(text: str) -> int:
@@ -68,7 +71,8 @@ def parse_time(text: str, zone: tzinfo | None = None) -> int:
     repeats is refused: nobody knows which moment is meant.
     """
     moment = _parsed(text.strip())
-    if moment is None:
+    # In the first and the last year an offset may lead out of the calendar.
+    if moment is None or not 1 < moment.year < LATEST_YEAR:
         raise BadData(
             f"{redacted_value(text)} is not a time",
             hint="write 2026-12-01T18:00:00Z, or 2026-12-01 18:00 for local time",

@@ -24,8 +24,10 @@ COMMANDS = {
     "prune": "upkeep:prune",
     "audit": "upkeep:audit",
     "doctor": "upkeep:doctor",
+    "numbers": "numbers:app",
     "config": "config:app",
     "voximplant": "voximplant:app",
+    "plivo": "plivo:app",
     "sandbox": "sandbox:sandbox",
     "demo": "sandbox:demo",
 }

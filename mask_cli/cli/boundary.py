@@ -54,6 +54,7 @@ class MaskGroup(TyperGroup):
 
     def main(self, *args: Any, **more: Any) -> NoReturn:  # noqa: ANN401 (Typer's signature)
         """Run a command and exit; every error ends here."""
+        _open_streams()
         context = AppContext()
         more.update(standalone_mode=False, obj=context)
         try:
@@ -62,6 +63,7 @@ class MaskGroup(TyperGroup):
         finally:
             # Whatever the last error was, this one is quieter.
             _close(context)
+        _last_flush()
         sys.exit(code)
 
 
@@ -69,7 +71,7 @@ def _run(command: Any, context: AppContext) -> int:  # noqa: ANN401, PLR0911 (on
     """Run the command; return the exit code, having told what went wrong."""
     try:
         returned = command()
-        sys.stdout.flush()
+        Output().flush()
     except MaskError as error:
         Output().error(error)
         return error.exit_code
@@ -79,7 +81,6 @@ def _run(command: Any, context: AppContext) -> int:  # noqa: ANN401, PLR0911 (on
     except typer.Abort:
         return ExitCode.DECLINED
     except (OutputClosed, BrokenPipeError):
-        _silence_stdout()
         return ExitCode.OUTPUT_CLOSED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
@@ -123,10 +124,23 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise Terminated
 
 
-def _silence_stdout() -> None:
-    """Let the interpreter's last flush go nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+def _last_flush() -> None:
+    """Let what could not be written go nowhere; the interpreter would complain about it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+
+
+def _open_streams() -> None:
+    """Put nothing in the place of streams that whoever started us has closed.
+
+    Else the database would get their number, and what is printed there would go into it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 (open to the end)
 
 
 class Commands(typer.Typer):

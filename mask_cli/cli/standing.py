@@ -93,6 +93,12 @@ def _parties(item: KeyValueItem) -> dict[str, Any]:
     """Return the parties in an item's value; None where it holds none."""
     try:
         value = json.loads(item.value or "")
-        return {role: PhoneNumber("+" + str(value[role])) for role in ("courier", "client")}
-    except (ValueError, KeyError, TypeError):
+        return {role: _number(value[role]) for role in ("courier", "client")}
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {"courier": None, "client": None}
+
+
+def _number(value: object) -> PhoneNumber | None:
+    """Return a party as our program and the guide's write it, None when it is anything else."""
+    text = str(value).removeprefix("+")
+    return PhoneNumber("+" + text) if text.isascii() and text.isdigit() else None

@@ -274,7 +274,7 @@ class _Stage:
         return said
 
     def _guarded(self, run: Callable[[], object]) -> None:
-        import quickjs  # noqa: PLC0415 (an extra)
+        import quickjs
 
         try:
             run()
@@ -289,7 +289,7 @@ class _Stage:
 
 def _new_context() -> quickjs.Context:
     try:
-        import quickjs  # noqa: PLC0415 (an extra)
+        import quickjs
     except ImportError as error:
         raise ConfigurationError(
             "simulating a Voximplant call needs the package quickjs",

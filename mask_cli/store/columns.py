@@ -15,6 +15,10 @@ MAPPING = (
     "order_number, courier, client, expires_at, created_at, updated_at,"
     " virtual_number, note, mapping_id, revision"
 )
+# Not INSERT OR REPLACE: triggers must see what was there before.
+OVERWRITING = "ON CONFLICT (order_number) DO UPDATE SET " + ", ".join(
+    f"{name.strip()} = excluded.{name.strip()}" for name in MAPPING.split(",")[1:]
+)
 ITEM = (
     "order_number, mapping_id, revision, digest, expires_at, intent, intent_token,"
     " intent_expires_at, lease_until, attempts, last_error, refused"

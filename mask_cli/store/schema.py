@@ -117,7 +117,59 @@ def _003_audit(db: Database) -> None:
     db.execute("CREATE INDEX audit_by_time ON audit (at)")
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_001_mappings, _002_base, _003_audit)
+def _004_pool(db: Database) -> None:
+    db.execute(
+        """
+        CREATE TABLE virtual_numbers (
+            number TEXT PRIMARY KEY,
+            provider TEXT,
+            application TEXT,
+            state TEXT NOT NULL CHECK (state IN ('active', 'quarantined', 'released')),
+            added_at INTEGER NOT NULL,
+            used INTEGER NOT NULL DEFAULT 0
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+    db.execute(
+        """
+        CREATE TABLE releases (
+            release_id INTEGER PRIMARY KEY,
+            pair TEXT NOT NULL,
+            courier TEXT NOT NULL,
+            client TEXT NOT NULL,
+            virtual_number TEXT,
+            released_at INTEGER NOT NULL
+        ) STRICT
+        """
+    )
+    for column in ("pair", "courier", "client", "released_at"):
+        db.execute(f"CREATE INDEX releases_by_{column} ON releases ({column})")
+    db.execute(
+        "CREATE INDEX mappings_by_virtual_number ON mappings (virtual_number)"
+        " WHERE virtual_number IS NOT NULL"
+    )
+    # How often each number is in use is kept by the database itself, whoever writes.
+    counted = {"INSERT": ("new", "+"), "DELETE": ("old", "-")}
+    for event, (row, sign) in counted.items():
+        db.execute(
+            f"CREATE TRIGGER virtual_number_{event.lower()} AFTER {event} ON mappings"
+            f" WHEN {row}.virtual_number IS NOT NULL BEGIN UPDATE virtual_numbers"
+            f" SET used = used {sign} 1 WHERE number = {row}.virtual_number; END"
+        )
+    db.execute(
+        "CREATE TRIGGER virtual_number_update AFTER UPDATE OF virtual_number ON mappings"
+        " WHEN old.virtual_number IS NOT new.virtual_number BEGIN"
+        " UPDATE virtual_numbers SET used = used - 1 WHERE number = old.virtual_number;"
+        " UPDATE virtual_numbers SET used = used + 1 WHERE number = new.virtual_number; END"
+    )
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (
+    _001_mappings,
+    _002_base,
+    _003_audit,
+    _004_pool,
+)
 VERSION = len(MIGRATIONS)
 
 

@@ -14,6 +14,7 @@ from mask_cli.store.columns import (
     JOINED,
     MAPPING,
     MAPPING_WIDTH,
+    OVERWRITING,
     WRITES,
     Row,
     as_item,
@@ -21,10 +22,11 @@ from mask_cli.store.columns import (
     conditions,
 )
 from mask_cli.store.connection import connect, translated
+from mask_cli.store.pool import SqlitePool
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from mask_cli.store.base import Staging
@@ -44,6 +46,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, connection: sqlite3.Connection | None = None) -> None:
         self.path = path
+        self.pool = SqlitePool(self)
         self.connection = connection or connect(path)
         self._target_ids: dict[str, int] = {}
 
@@ -95,7 +98,7 @@ class SqliteStore:
             revision=revision,
         )
         self.execute(
-            f"INSERT OR REPLACE INTO mappings ({MAPPING}) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            f"INSERT INTO mappings ({MAPPING}) VALUES (?,?,?,?,?,?,?,?,?,?) {OVERWRITING}",
             stored.order,
             stored.courier.e164,
             stored.client.e164,
@@ -120,6 +123,11 @@ class SqliteStore:
         )
         assert row is not None, "the counter is made with the table"  # noqa: S101 (an invariant)
         return int(row[0]) - count + 1
+
+    def last_revision(self) -> int:
+        """Return the counter's value: what was stored last has it."""
+        row = self.row("SELECT value FROM counters WHERE name = 'revision'")
+        return int(row[0]) if row else 0
 
     def listed(
         self, selection: Selection, target: Target | None, now: int
@@ -180,6 +188,10 @@ class SqliteStore:
         """Remove those orders that are still expired; return how many, and the seconds it took."""
         started = time.perf_counter()
         with self.writing():
+            if not self.pool.is_empty():
+                gone_now = (self.get(order) for order in orders)
+                bound = [m for m in gone_now if m and m.virtual_number and m.expires_at <= before]
+                self.pool.release(bound, before)
             sql = "DELETE FROM mappings WHERE order_number = ? AND expires_at <= ?"
             values = [(order, before) for order in orders]
             gone = self.connection.executemany(sql, values).rowcount
@@ -370,6 +382,11 @@ class SqliteStore:
         """Run a statement; return how many rows it touched. For the rooms of this store."""
         with translated(self.path):
             return self.connection.execute(sql, values).rowcount
+
+    def executemany(self, sql: str, values: Sequence[tuple[object, ...]]) -> int:
+        """Run a statement many times; return how many rows it touched. For the rooms."""
+        with translated(self.path):
+            return self.connection.executemany(sql, values).rowcount
 
     def row(self, sql: str, *values: object) -> Row | None:
         """Return the first row of a query. For the rooms of this store."""

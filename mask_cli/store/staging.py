@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mask_cli.store import schema
 from mask_cli.store.base import ImportCounts, IncomingRow
+from mask_cli.store.columns import OVERWRITING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +121,7 @@ class SqliteStaging:
         revision = "row_number() OVER (ORDER BY i.order_number) + :before"
         self._connection.execute(
             f"""
-            INSERT OR REPLACE INTO mappings
+            INSERT INTO mappings
             SELECT i.order_number, CASE WHEN {_SAME} THEN m.mapping_id ELSE {revision} END,
                 i.courier, i.client,
                 CASE WHEN {_SAME} THEN m.virtual_number ELSE i.virtual_number END,
@@ -128,7 +129,7 @@ class SqliteStaging:
                 CASE WHEN {_SAME} THEN m.created_at ELSE :now END, :now,
                 CASE WHEN {_SAME} AND NOT i.moves_expiry THEN m.expires_at ELSE i.expires_at END,
                 {revision}
-            FROM {_JOINED} WHERE NOT {left_out}
+            FROM {_JOINED} WHERE NOT {left_out} {OVERWRITING}
             """,
             {"now": now, "before": first - 1},
         )

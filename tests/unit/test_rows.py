@@ -276,7 +276,7 @@ def test_json_lines_with_a_byte_order_mark_and_blank_lines_are_taken() -> None:
         (json_row(note=True), "note is not text"),
         (json_row(colour="red"), "a field too many: 'colour'"),
         (json_row(customer="13333333333"), "one twice"),
-        ('{"order":"11111",' + json_row()[1:], "one twice"),
+        ('{"order":"11111",' + json_row()[1:], "a field twice"),
         (json_row(order=None), "order is missing"),
         (json_row(client=""), "client is missing"),
         ("[]", "not a JSON object"),
