@@ -126,6 +126,14 @@ class Output:
         """Tell a person what needs their attention."""
         self.tell(f"Warning: {text}")
 
+    def agreed(self, question: str) -> bool:
+        """Ask the person at the terminal; whatever is not yes is no.
+
+        The question is shown as it is: what somebody agrees to they must be able to read.
+        """
+        print(f"{question} [y/N]: ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
     def error(self, error: MaskError) -> None:
         """Tell a person what happened and what to do."""
         self.tell(f"Error: {error.message}")
