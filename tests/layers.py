@@ -23,8 +23,6 @@ ROWS = (
     ("consequences",),
     ("doctor", "orders", "pooled", "provision", "sync", "transfer", "web", "web.*"),
     ("binding",),
-    # These play the scenario's calls in the sandbox.
-    ("scenario.behaviour*", "scenario.bench", "scenario.check", "scenario.mutations"),
     ("output", "remote", "sandbox", "sandbox.*"),
     ("progress", "scenario", "scenario.*", "tables"),
     ("binding", "config", "providers", "providers.*", "store", "store.*"),
