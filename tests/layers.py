@@ -23,11 +23,9 @@ ROWS = (
     ("consequences", "doctor"),
     ("orders", "pooled", "provision", "sync", "transfer", "web", "web.*"),
     ("binding",),
-    # These play the scenario's calls in the sandbox.
-    ("scenario.behaviour*", "scenario.bench", "scenario.check", "scenario.mutations"),
     ("output", "remote", "sandbox", "sandbox.*"),
     ("progress", "scenario", "scenario.*", "tables"),
-    ("binding", "config", "providers", "providers.*", "store", "store.*"),
+    ("config", "providers", "providers.*", "store", "store.*"),
     ("settings",),
     ("phone", "plivo_signature", "records", "rows"),
     ("providers.base", "store.base"),

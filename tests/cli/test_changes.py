@@ -36,7 +36,12 @@ def test_reassign_keeps_order_expiry_and_history(
     clock.pass_(60)
     run = mask("reassign", "12345", "--courier", GUIDE[3], *JSON).done()
     assert run.json == mapping_record(
-        courier="+1•••••••7780", updated_at=format_time(NOON + 60), revision=3, changed=True
+        courier="+1•••••••7780",
+        updated_at=format_time(NOON + 60),
+        revision=3,
+        changed=True,
+        allocation=None,
+        asks=None,
     )
     again = mask("reassign", "12345", "--courier", GUIDE[3], *JSON).done()
     assert again.json == {**run.json, "changed": False}
@@ -104,7 +109,8 @@ def test_several_orders_print_a_list(mask: Mask) -> None:
 
 
 def test_an_order_named_twice_is_changed_once(mask: Mask) -> None:
-    mask("extend", "12345", "12345", "--by", "1h").done()
+    run = mask("extend", "12345", "12345", "--by", "1h", *JSON).done()
+    assert run.json["order"] == "12345"
     assert expiries(mask)["12345"] == NOON + 10 * DAY + HOUR
 
 
