@@ -265,7 +265,7 @@ FILLING = [
     ("after", 2, "DROP INDEX"),
     ("before", 2, "CREATE INDEX"),
 ]
-MERGING = [("before", 1, "INSERT OR REPLACE"), ("after", 1, "INSERT OR REPLACE")]
+MERGING = [("before", 1, "INSERT INTO mappings"), ("after", 1, "INSERT INTO mappings")]
 
 
 @pytest.mark.parametrize("filled", [False, True], ids=["empty", "filled"])
