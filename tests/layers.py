@@ -19,9 +19,9 @@ ROWS = (
     ("__main__",),
     ("cli", "cli.*"),
     ("demo",),
-    # Deleting an application begins with looking it up as provisioning does.
-    ("consequences",),
-    ("doctor", "orders", "pooled", "provision", "sync", "transfer", "web", "web.*"),
+    # These begin with what provisioning knows: applications by name, the addresses it sets.
+    ("consequences", "doctor"),
+    ("orders", "pooled", "provision", "sync", "transfer", "web", "web.*"),
     ("binding",),
     ("output", "remote", "sandbox", "sandbox.*"),
     ("progress", "scenario", "scenario.*", "tables"),

@@ -91,7 +91,14 @@ def doctor(
 ) -> None:
     """Check settings, files, database and provider; change nothing."""
     mask: AppContext = ctx.obj
-    patient = Patient(mask.settings, lambda: mask.store, lambda: mask.site, mask.now())
+    patient = Patient(
+        mask.settings,
+        lambda: mask.store,
+        lambda: mask.site,
+        mask.now(),
+        lambda: mask.plivo,
+        lambda: mask.store.pool,
+    )
     checks = examined(patient, offline=offline)
     mask.output.records(CHECK_FIELDS, checks)
     if exit_code and any(check["result"] == "failed" for check in checks):

@@ -788,3 +788,69 @@ def test_debug_does_not_show_the_token(run: Callable[..., Run], plivo: PlivoSand
     run("plivo", "app", "list", "--debug").failed(ExitCode.TRY_LATER)
     shown = run("config", "show", "--format", "json").done().out
     assert plivo.auth_token not in shown
+
+
+# Doctor
+
+
+def findings(done: Run) -> list[tuple[str, str]]:
+    rows = [row for row in done.done().json if row["check"] == "plivo"]
+    return [(row["result"], row["detail"]) for row in rows]
+
+
+def test_doctor_says_nothing_bad_of_an_account_that_nobody_set_up(mask: Mask) -> None:
+    assert findings(mask("doctor", "--format", "json")) == [("skipped", "Plivo is not configured")]
+
+
+def test_doctor_finds_wrong_and_missing_credentials(
+    run: Callable[..., Run], plivo: PlivoSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLIVO_AUTH_TOKEN", "wrong")
+    ((result, detail),) = findings(run("doctor", "--format", "json"))
+    assert (result, "401" in detail) == ("failed", True)
+    assert run("doctor", "--exit-code").code == ExitCode.CONFIGURATION
+    monkeypatch.delenv("PLIVO_AUTH_TOKEN")
+    plivo.requests.clear()
+    for more in ((), ("--offline",)):
+        ((result, detail),) = findings(run("doctor", "--format", "json", *more))
+        assert (result, detail) == ("failed", "PLIVO_AUTH_TOKEN is not set")
+    assert not plivo.requests
+
+
+def test_doctor_offline_asks_nobody(run: Callable[..., Run], plivo: PlivoSandbox) -> None:
+    found = findings(run("doctor", "--offline", "--format", "json"))
+    assert found == [("ok", "credentials are set")]
+    assert not plivo.requests
+
+
+def test_doctor_finds_calls_that_would_not_reach_us(
+    run: Callable[..., Run], plivo: PlivoSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [result for result, _ in findings(run("doctor", "--format", "json"))] == [
+        "ok",
+        "skipped",
+    ]
+    monkeypatch.setenv("MASK_PUBLIC_URL", "https://mask.example")
+    own(plivo)
+    nobody = findings(run("doctor", "--format", "json"))
+    assert ("warning", "no application asks https://mask.example") in nobody
+    run(*UP).done()
+    unled = findings(run("doctor", "--format", "json"))
+    assert ("warning", "0 numbers lead there") in unled
+    run(*UP, "--number", NUMBER).done()
+    well = findings(run("doctor", "--format", "json"))
+    assert [result for result, _ in well] == ["ok", "ok", "ok"]
+    run("plivo", "number", "unassign", NUMBER).done()
+    lost = findings(run("doctor", "--format", "json"))
+    assert lost[-1] == ("failed", "+1•••••••0120 is given out, but calls to it do not reach us")
+    run("plivo", "app", "create", "masking", "--answer-url", ANSWER).done()
+    monkeypatch.setitem(
+        next(iter(plivo.applications.by_id.values())), "hangup_url", "https://else.example"
+    )
+    silent = findings(run("doctor", "--format", "json"))
+    assert ("warning", "hangups of masking are told elsewhere") in silent
+
+
+def test_doctor_changes_nothing_at_plivo(run: Callable[..., Run], plivo: PlivoSandbox) -> None:
+    run("doctor").done()
+    assert written(plivo) == []
