@@ -9,10 +9,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from mask_cli.sandbox.scenario_bench import CHECKS, COURIER, ORDER, OURS, SETTINGS, STORED
+from mask_cli.sandbox.scenario_check import behaviour_of
+from mask_cli.sandbox.scenario_mutations import MUTATIONS, caught
 from mask_cli.sandbox.simulate_voximplant import BEHAVIOURS, CallPlan, play, typed
-from mask_cli.scenario.bench import CHECKS, COURIER, ORDER, OURS, SETTINGS, STORED
-from mask_cli.scenario.check import behaviour_of
-from mask_cli.scenario.mutations import MUTATIONS, caught
 from mask_cli.scenario.render import render
 
 if TYPE_CHECKING:

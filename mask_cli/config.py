@@ -73,6 +73,15 @@ def colors_wanted() -> bool:
     return not os.environ.get("NO_COLOR")
 
 
+def tls_authorities() -> str | None:
+    """Return the file or folder of TLS authorities to trust; None where the system names none."""
+    import ssl
+
+    named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
+    system = ssl.get_default_verify_paths()
+    return named or system.cafile or system.capath
+
+
 def environment_of_others() -> dict[str, str]:
     """Return this process's environment without all that is ours."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}

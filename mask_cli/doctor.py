@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mask_cli.config import readable_by_others
 from mask_cli.errors import MaskError
+from mask_cli.redaction import redacted_message
 from mask_cli.store import schema
 from mask_cli.times import format_duration
 
@@ -53,7 +54,7 @@ def examined(patient: Patient, *, offline: bool) -> list[Check]:
         except MaskError as error:
             findings = [("failed", error.message, error.hint)]
         found += [
-            {"check": name, "result": result, "detail": detail, "hint": hint}
+            {"check": name, "result": result, "detail": redacted_message(detail), "hint": hint}
             for result, detail, hint in findings
         ]
     return found

@@ -204,7 +204,8 @@ def checked_parties(courier: PhoneNumber, client: PhoneNumber) -> None:
 
 
 def checked_note(note: str | None) -> str | None:
-    """Return the note, or raise BadData when it could hold a phone number."""
+    """Return the note without blanks around it, or raise BadData when it could hold a number."""
+    note = (note or "").strip()
     if not note:
         return None
     if holds_number(note):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mask_cli.binding import Binder
 from mask_cli.errors import BadData, Conflict, NotFound
 from mask_cli.models import Mapping, State, checked_note, checked_order, checked_parties
 from mask_cli.store.base import AuditRow
@@ -16,8 +17,9 @@ from mask_cli.times import LATEST, format_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mask_cli.allocation import Allocation
     from mask_cli.models import PhoneNumber
-    from mask_cli.store.base import Store
+    from mask_cli.store.base import PooledStore
 
 _TRIES = 50
 _NEARLY_FULL = 0.9
@@ -30,6 +32,8 @@ class Change:
     order: str
     before: Mapping | None
     after: Mapping | None
+    allocation: Allocation | None = None
+    """Why the mapping got its virtual number, when it got one now."""
 
     @property
     def changed(self) -> bool:
@@ -47,19 +51,27 @@ class NewMapping:
     expires_at: int | None = None
     virtual_number: PhoneNumber | None = None
     note: str | None = None
+    allocate: bool = True
+    """Whether a number of the pool is chosen when none is named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
     """The rules of changing mappings; `now` is the moment of the command, in UTC seconds."""
 
-    store: Store
+    store: PooledStore
     digits: int
     ttl: int
     now: int
     actor: str
     dry_run: bool = False
     warn: Callable[[str], None] = lambda _: None
+    cool_off: int = 3_600
+
+    @property
+    def binder(self) -> Binder:
+        """The rules of virtual numbers at this moment."""
+        return Binder(self.store.pool, self.now, self.cool_off)
 
     def add(self, new: NewMapping, *, overwrite: bool = False) -> Change:
         """Store a mapping; the same one again changes nothing but what is said anew.
@@ -79,7 +91,13 @@ class Orders:
                 )
             if active and not differing:
                 return self._kept("add", active, self._renewed(active, new))
-            return self._kept("replace" if active else "add", before, self._fresh(order, new))
+            self.binder.refuse_ours(new.courier, new.client)
+            after, allocation = self._fresh(order, new), None
+            if new.virtual_number is None and new.allocate:
+                after, allocation = self.binder.bound(after)
+            self.binder.gives_up(before)
+            action = "replace" if active else "add"
+            return replace(self._kept(action, before, after), allocation=allocation)
 
     def reassign(
         self, order: str, *, courier: PhoneNumber | None, client: PhoneNumber | None
@@ -96,13 +114,17 @@ class Orders:
                 self.now, courier=courier or before.courier, client=client or before.client
             )
             _checked_people(after.courier, after.client, after.virtual_number)
+            if after != before:
+                self.binder.refuse_ours(after.courier, after.client)
+                self.binder.refuse_meeting(after)
+                self.binder.gives_up(before)
             return self._kept("reassign", before, after)
 
     def expire(self, orders: Sequence[str], at: int | None) -> list[Change]:
         """Make orders unreachable now or at an earlier moment than planned; all or none."""
         at = self.now if at is None else self._future(at)
         with self.store.writing(keep=not self.dry_run):
-            found = [self._found(order) for order in orders]
+            found = [self._found(order) for order in dict.fromkeys(orders)]
             for before in found:
                 if at > before.expires_at and at > self.now:
                     raise BadData(
@@ -122,13 +144,15 @@ class Orders:
     def extend(self, orders: Sequence[str], by: int) -> list[Change]:
         """Keep orders reachable for longer, from their expiry or from now if that has passed."""
         with self.store.writing(keep=not self.dry_run):
-            found = [self._found(order) for order in orders]
-            return [
-                self._kept(
-                    "extend", before, before.changed(self.now, expires_at=self._later(before, by))
-                )
-                for before in found
-            ]
+            found = [self._found(order) for order in dict.fromkeys(orders)]
+            return [self._extended(before, by) for before in found]
+
+    def _extended(self, before: Mapping, by: int) -> Change:
+        """Extend one; an expired one may find its number taken, so it gets one anew."""
+        after, allocation = before.changed(self.now, expires_at=self._later(before, by)), None
+        if before.virtual_number and before.state(self.now) is State.EXPIRED:
+            after, allocation = self.binder.bound(after)
+        return replace(self._kept("extend", before, after), allocation=allocation)
 
     def _later(self, before: Mapping, by: int) -> int:
         expires_at = max(before.expires_at, self.now) + by
@@ -144,8 +168,9 @@ class Orders:
             missing = [order for order, before in found.items() if before is None]
             if missing and not missing_ok:
                 raise _not_found(missing)
-            for order in found:
+            for order, before in found.items():
                 if self.store.forget(order):
+                    self.binder.gives_up(before)
                     self._audit("delete", order)
             return [Change(order, before, None) for order, before in found.items()]
 

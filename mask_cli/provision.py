@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from mask_cli.errors import BadData, Conflict, NotFound
@@ -163,6 +163,20 @@ class Plan:
         """Tell whether everything is as wanted already."""
         return not self.steps
 
+    def expected(self) -> Application:
+        """Return the application as it will be; a new one has no id yet."""
+        application = self.application
+        for step in self.steps:
+            if isinstance(step, CreateApplication):
+                new = step.application
+                application = replace(new, hangup_url=new.hangup_url or new.answer_url)
+            elif isinstance(step, UpdateApplication) and application is not None:
+                changes = {change.field: change.after for change in step.changes}
+                application = replace(application, **changes)  # type: ignore[arg-type]
+        if application is None:
+            raise NotFound("the plan has no application")
+        return application
+
     def rows(self) -> list[Row]:
         """Show the plan, flat, for tables and programs."""
         return [row for step in self.steps for row in step.rows()]
@@ -211,6 +225,7 @@ def application_named(account: PlivoAccount, name_or_id: str) -> Application:
 
 def observe(account: PlivoAccount, desired: Desired, pool: Pool | None = None) -> Current:
     """Look at what stands, without changing it; without a pool nothing is missing in it."""
+    _checked(desired.application)
     application = account.find_application(desired.application.name)
     if desired.number is None:
         return Current(application)
@@ -318,7 +333,7 @@ def _number_steps(
         if rented.app_id is not None and not take_over:
             raise Conflict(
                 f"calls to {number} go to the application {rented.app_id}",
-                hint="mask plivo number unassign NUMBER frees it",
+                hint="--take-over lets them go to the other one",
             )
         steps.append(AssignNumber(number, desired.application.name, rented.app_id))
     if not current.in_pool:

@@ -23,7 +23,11 @@ _NUMBER_LIKE = re.compile(
     rf"(?<!\d)(?:19|20)\d\d-[01]\d-[0-3]\d(?!\d)|(?P<number>\+?\d(?:{_BETWEEN}\d){{6,}})"
 )
 # Order numbers end at ten digits; what is longer, or has a plus, can only be a phone number.
-_SURELY_NUMBER = re.compile(rf"\+\d(?:{_BETWEEN}\d){{6,}}|(?<!\d)\d{{11,15}}(?!\d)")
+# So can three, three and four digits with something between them, as the guides write it.
+_WRITTEN = r"(?<![\d.:-])(?:\d{1,3}[ .\-/]{1,2})?\(?\d{3}\)?[ .\-/]{1,2}\d{3}[ .\-/]\d{4}(?!\d)"
+_SURELY_NUMBER = re.compile(
+    rf"\+\d(?:{_BETWEEN}\d){{6,}}|(?<!\d)\d{{11,15}}(?!\d)|{_WRITTEN}", re.ASCII
+)
 
 _LONGEST_SHOWN = 40
 

@@ -228,10 +228,21 @@ def _checked_header(header: Sequence[str]) -> list[str]:
     raise BadData(f"line 1: {told}", hint=f"the first line names the columns: {', '.join(COLUMNS)}")
 
 
+def _object(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(fields)
+    if len(found) < len(fields):
+        raise BadRow(None, "it has a field twice")
+    return found
+
+
+# JSON itself would let the last of two fields win.
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+
+
 def _json_values(text: str) -> list[str]:
     """Return the values of a JSON object in the order of COLUMNS, or raise BadRow."""
     try:
-        row = json.loads(text)
+        row = _DECODER.decode(text.strip())
     except (ValueError, RecursionError):
         raise BadRow(None, "it is not JSON") from None
     if not isinstance(row, dict):

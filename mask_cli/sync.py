@@ -84,13 +84,24 @@ class SyncReport:
     problems: dict[str, str] = field(default_factory=dict)
     last_error: MaskError | None = None
     stopped: bool = False
+    unanswered: int = 0
 
     def note(self, push: Push) -> None:
         """Count a push."""
         self.counts[push.outcome] += 1
+        if push.outcome is Outcome.UNAVAILABLE:
+            self.unanswered += 1
+        elif push.outcome in (Outcome.SET, Outcome.DELETED, Outcome.REFUSED):
+            self.unanswered = 0
         if push.error is not None:
             self.problems[push.order] = push.error.message
             self.last_error = push.error
+
+    def stops(self, until: float | None) -> bool:
+        """Tell whether to go no further: the time is up, or the provider is away."""
+        is_over = until is not None and time.monotonic() >= until
+        self.stopped = self.stopped or is_over or self.unanswered >= _GIVE_UP_AFTER
+        return self.stopped
 
     @property
     def pending(self) -> int:
@@ -143,13 +154,10 @@ class Pusher:
         """
         report = SyncReport()
         waiting: list[str] = []
-        unanswered = 0
         for order in orders:
-            if _is_over(until) or unanswered >= _GIVE_UP_AFTER:
-                report.stopped = True
+            if report.stops(until):
                 break
             push = self.push(order)
-            unanswered = unanswered + 1 if push.outcome is Outcome.UNAVAILABLE else 0
             if push.outcome is Outcome.WAITING:
                 waiting.append(order)
                 continue
@@ -166,11 +174,14 @@ class Pusher:
         progress: Callable[[Push], None],
     ) -> None:
         """Push what was under a lease once that is over; leases end, so this does too."""
-        for order in orders:
+        for done, order in enumerate(orders):
+            if report.stops(until):
+                report.counts[Outcome.WAITING] += len(orders) - done
+                return
             push = self.push(order)
             end = time.monotonic() + self.lease
-            while push.outcome is Outcome.WAITING and not report.stopped:
-                if _is_over(until) or time.monotonic() > end:
+            while push.outcome is Outcome.WAITING and not report.stops(until):
+                if time.monotonic() > end:
                     break
                 self.sleep(_POLL)
                 push = self.push(order)
@@ -187,7 +198,7 @@ class Pusher:
             if not needs_push(mapping, item, now):
                 return Push(order, Outcome.NOTHING)
             item = item or RemoteItem(order)
-            if item.intent is not None and item.lease_until > now:
+            if item.lease_until > now:
                 return Push(order, Outcome.WAITING, _in_flight(item), item.lease_until)
             active = mapping if mapping and mapping.expires_at > now else None
             claim = _Claim(
@@ -214,9 +225,7 @@ class Pusher:
     def _sent(self, claim: _Claim) -> Push:
         """Send and settle (steps 2 and 3)."""
         try:
-            remote = self._connected()
-            if not (claim.read_back and self._stands_already(remote, claim)):
-                self._written(remote, claim)
+            late = self._written(self._connected(), claim)
         except (ProviderUnavailable, ProviderRefused) as error:
             self._settled_with(claim, error)
             if isinstance(error, ProviderDenied):
@@ -228,7 +237,7 @@ class Pusher:
             # Found before any request: wrong credentials file, no such application.
             self._settled_with(claim, error)
             raise
-        self._settled(claim)
+        self._settled(claim, late=late)
         return Push(claim.order, Outcome.SET if claim.mapping else Outcome.DELETED)
 
     def _connected(self) -> KeyValueStore:
@@ -244,21 +253,32 @@ class Pusher:
         wanted = (remote_value(claim.mapping), claim.expires_at)
         return found is not None and (found.value, found.expires_at) == wanted
 
-    def _written(self, remote: KeyValueStore, claim: _Claim) -> None:
+    def _written(self, remote: KeyValueStore, claim: _Claim) -> bool:
+        """Make it so; True when an attempt that went unanswered may undo a later write."""
+        if claim.read_back and self._stands_already(remote, claim):
+            return False
         key = self.target.key(claim.order)
         if claim.mapping is None:
             remote.delete(key)
         else:
             remote.set(key, remote_value(claim.mapping), claim.expires_at)
+        return remote.may_come_late()
 
-    def _settled(self, claim: _Claim) -> None:
-        """Step 3: the base is what was sent, unless the lease was over and somebody came."""
+    def _settled(self, claim: _Claim, *, late: bool) -> None:
+        """Step 3: the base is what was sent, unless the lease was over and somebody came.
+
+        The lease stays when an attempt may come late.
+        """
         with self.store.writing() as store:
             item = store.item(claim.order, self.target)
             if item is None or item.intent_token != claim.token:
                 return
+            lease_until = item.lease_until if late else 0
             if claim.mapping is None:
                 store.drop_item(claim.order, self.target)
+                if late:
+                    left = RemoteItem(claim.order, lease_until=lease_until)
+                    store.put_item(left, self.target)
                 return
             digest = keyed_digest(store.digest_key(), remote_value(claim.mapping))
             store.put_item(
@@ -268,6 +288,7 @@ class Pusher:
                     revision=claim.mapping.revision,
                     digest=digest,
                     expires_at=claim.expires_at,
+                    lease_until=lease_until,
                 ),
                 self.target,
             )
@@ -292,10 +313,6 @@ class Pusher:
                 if not claim.read_back:
                     item = replace(item, intent=None, intent_expires_at=None)
             store.put_item(item, self.target)
-
-
-def _is_over(until: float | None) -> bool:
-    return until is not None and time.monotonic() >= until
 
 
 def _in_flight(item: RemoteItem) -> TryLater:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mask_cli.models import Mapping, PhoneNumber
     from mask_cli.rows import CsvRows, JsonRows, RawRow, Rules
-    from mask_cli.store.base import IncomingRow, Staging, Store
+    from mask_cli.store.base import IncomingRow, PooledStore, Staging
 
 _BATCH = 2_000
 _NAMED = 1_000
@@ -47,6 +47,7 @@ class ImportOptions:
     rejects: Path | None = None
     dry_run: bool = False
     actor: str = ""
+    cool_off: int = 3_600
     tell: Callable[[str], None] = lambda _: None
 
 
@@ -70,7 +71,7 @@ class _Run:
 
 
 def import_orders(
-    stream: IO[bytes], kind: str, store: Store, rules: Rules, options: ImportOptions
+    stream: IO[bytes], kind: str, store: PooledStore, rules: Rules, options: ImportOptions
 ) -> dict[str, int]:
     """Store the rows of a file; return counts.
 
@@ -87,7 +88,7 @@ def import_orders(
         for row in staging.take_duplicates():
             run.reject(
                 Problem(row.line, "order", f"order {row.order} is in the file before"),
-                _as_values(run.rows.columns, row),
+                _as_values(run.rows.columns, row, rules.now),
             )
         if run.bad and options.rejects is None:
             raise BadData(
@@ -135,7 +136,7 @@ def _reason(error: BadRow, raw: RawRow) -> str:
     return "it is not UTF-8"
 
 
-def _applied(staging: Staging, store: Store, run: _Run, now: int) -> ImportCounts:
+def _applied(staging: Staging, store: PooledStore, run: _Run, now: int) -> ImportCounts:
     """Move what is staged into the store, or raise Conflict; inside the transaction."""
     options = run.options
     if options.on_conflict == "fail":
@@ -143,17 +144,23 @@ def _applied(staging: Staging, store: Store, run: _Run, now: int) -> ImportCount
         for row in conflicts:
             run.reject(
                 Problem(row.line, None, f"order {row.order} is active with other values"),
-                _as_values(run.rows.columns, row),
+                _as_values(run.rows.columns, row, now),
             )
         if conflicts and options.rejects is None:
             raise Conflict(
                 f"{len(conflicts)} orders are active with other values; nothing was stored",
                 hint="--on-conflict skip keeps the old ones, --on-conflict replace the new ones",
             )
+    first = store.last_revision() + 1
+    if options.on_conflict == "replace" and not store.pool.is_empty():
+        overwritten = [store.get(row.order) for row in staging.conflicts(now)]
+        store.pool.release([mapping for mapping in overwritten if mapping], now)
     counts = staging.apply(now, replace=options.on_conflict == "replace")
     if options.on_conflict == "fail":
         # The conflicting ones were not skipped but rejected.
         counts = ImportCounts(counts.added, counts.updated, counts.unchanged, 0)
+    if not store.pool.is_empty():
+        store.pool.bind_since(first, now, options.cool_off)
     detail = f"{counts.added} added, {counts.updated} updated, {run.bad} rejected"
     store.add_audit(AuditRow(now, options.actor, "import", None, detail))
     if run.raws and options.rejects is not None and not options.dry_run:
@@ -173,7 +180,7 @@ def _write_rejects(path: Path, parts: Iterator[str]) -> None:
         raise FileProblem(f"cannot write {path}: {error.strerror}; nothing was stored") from error
 
 
-def _as_values(columns: Sequence[str], row: IncomingRow) -> list[str]:
+def _as_values(columns: Sequence[str], row: IncomingRow, now: int) -> list[str]:
     """Return a staged row as its file would have it."""
     values = {
         "order": row.order,
@@ -182,6 +189,7 @@ def _as_values(columns: Sequence[str], row: IncomingRow) -> list[str]:
         "virtual_number": row.virtual_number or "",
         "note": row.note or "",
         "expires_at": format_time(row.expires_at) if row.moves_expiry else "",
+        "ttl": "" if row.moves_expiry else str(row.expires_at - now),
     }
     return [values.get(name, "") for name in columns]
 

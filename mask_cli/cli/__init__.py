@@ -24,6 +24,7 @@ COMMANDS = {
     "prune": "upkeep:prune",
     "audit": "upkeep:audit",
     "doctor": "upkeep:doctor",
+    "numbers": "numbers:app",
     "config": "config:app",
     "voximplant": "voximplant:app",
     "sandbox": "sandbox:sandbox",

@@ -9,6 +9,7 @@ import typer  # noqa: TC002 (Typer reads annotations at run time)
 
 from mask_cli.cli.boundary import Commands
 from mask_cli.errors import Conflict, FileProblem
+from mask_cli.redaction import redacted_message
 from mask_cli.settings import sample_settings
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def show(ctx: typer.Context) -> None:
         (
             {
                 "name": value.setting.name,
-                "value": default if value.setting.name == "database" else value.shown,
-                "source": value.source,
+                "value": _shown(default if value.setting.name == "database" else value.shown),
+                "source": _shown(value.source),
                 "environment": value.setting.env,
                 "help": value.setting.help,
             }
@@ -45,7 +46,7 @@ def show(ctx: typer.Context) -> None:
 def path(ctx: typer.Context) -> None:
     """Print where the settings file is, or would be."""
     mask: AppContext = ctx.obj
-    mask.output.text(str(settings_file(mask)))
+    mask.output.text(redacted_message(str(settings_file(mask))))
 
 
 @app.command()
@@ -61,7 +62,11 @@ def init(ctx: typer.Context) -> None:
         raise Conflict(f"there is a settings file already: {file}") from None
     except OSError as error:
         raise FileProblem(f"cannot write {file}: {error.strerror}") from error
-    mask.output.text(str(file))
+    mask.output.text(redacted_message(str(file)))
+
+
+def _shown(value: object) -> object:
+    return redacted_message(value) if isinstance(value, str) else value
 
 
 def settings_file(mask: AppContext) -> Path:

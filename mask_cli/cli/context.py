@@ -13,6 +13,7 @@ from mask_cli.models import Remote, remote_state
 from mask_cli.orders import Orders
 from mask_cli.output import Format, Output
 from mask_cli.records import MAPPING_FIELDS, Record, gone_record, mapping_record
+from mask_cli.redaction import redacted_value
 from mask_cli.store.base import AuditRow
 from mask_cli.store.sqlite import SqliteStore
 
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 
     from mask_cli.models import Mapping, PhoneNumber, RemoteItem, Target
     from mask_cli.orders import Change
+    from mask_cli.providers.plivo import PlivoClient
+    from mask_cli.provision import Pool
     from mask_cli.remote import RemoteSite
     from mask_cli.sync import Pusher
 
-CHANGED_FIELDS = (*MAPPING_FIELDS, "changed")
+CHANGED_FIELDS = (*MAPPING_FIELDS, "changed", "allocation", "asks")
 _PATIENCE = 5.0
 """Seconds that a command waits for another process to finish with the same order."""
 
@@ -55,7 +58,7 @@ class AppContext:
             chosen = Format(self.flags.get("format", Format.AUTO))
         except ValueError:
             raise UsageError(
-                f"there is no format {self.flags['format']!r}",
+                f"there is no format {redacted_value(self.flags['format'])}",
                 hint="one of " + ", ".join(Format),
             ) from None
         return Output(
@@ -78,6 +81,25 @@ class AppContext:
         return site
 
     @cached_property
+    def plivo(self) -> PlivoClient:
+        """The Plivo account; ConfigurationError when its credentials are not set."""
+        from mask_cli.config import tls_authorities
+        from mask_cli.providers.plivo import PlivoClient
+
+        settings = self.settings
+        return PlivoClient(
+            settings["plivo.auth_id"],
+            settings["plivo.auth_token"],
+            endpoint=settings["plivo.endpoint"],
+            ca_bundle=tls_authorities(),
+        )
+
+    @property
+    def pool(self) -> Pool | None:
+        """The pool of virtual numbers; None where the database keeps none."""
+        return getattr(self.store, "pool", None)
+
+    @cached_property
     def actor(self) -> str:
         """Who runs this, as the audit names them."""
         import os
@@ -98,6 +120,8 @@ class AppContext:
             self.store.close()
         if self.__dict__.get("site") is not None:
             self.__dict__["site"].close()
+        if "plivo" in self.__dict__:
+            self.plivo.close()
 
     def number(self, text: str) -> PhoneNumber:
         """Read a phone number as the settings allow."""
@@ -121,6 +145,7 @@ class AppContext:
             self.actor,
             dry_run=dry_run,
             warn=self.output.warn,
+            cool_off=settings["cool_off"],
         )
 
     def target(self) -> Target | None:
@@ -160,6 +185,12 @@ class AppContext:
             self.output.record(records[0])
         else:
             self.output.records(CHANGED_FIELDS, records)
+        for change in changes:
+            if change.allocation is not None and change.allocation.ask:
+                self.output.say(
+                    f"Order {change.order} shares its number with another order of one of the two:"
+                    " callers will be asked for the order number."
+                )
         if dry_run:
             self.output.say("Dry run: nothing was changed.")
         if failure is not None:
@@ -170,9 +201,7 @@ class AppContext:
         assert self.site is not None, "asked before"  # noqa: S101
         try:
             target = self.target() or self.site.looked_up(self.store)
-            pusher = self.pusher(target)
-            pushes = [pusher.push(order, patience=_PATIENCE) for order in orders]
-            errors = [push.error for push in pushes if push.error is not None]
+            errors = self._pushed(self.pusher(target), orders)
         except MaskError as error:
             errors = [error]
         if not errors:
@@ -186,6 +215,14 @@ class AppContext:
             else errors[0].hint or "mask sync tries again when that is mended",
         )
 
+    def _pushed(self, pusher: Pusher, orders: Sequence[str]) -> list[MaskError]:
+        """Push one order patiently, or many until the provider is seen to be away."""
+        if len(orders) == 1:
+            error = pusher.push(orders[0], patience=_PATIENCE).error
+            return [] if error is None else [error]
+        report = pusher.sync(orders)
+        return [report.last_error] if report.last_error is not None else []
+
     def _changed(self, change: Change) -> Record:
         now, target = self.now(), self.target()
         item = self.store.item(change.order, target) if target else None
@@ -195,12 +232,24 @@ class AppContext:
             record = gone_record(change.order, Remote.OFF)
         else:
             record = gone_record(change.order, remote_state(None, item, now))
-        return {**record, "changed": change.changed}
+        chosen = change.allocation
+        return {
+            **record,
+            "changed": change.changed,
+            "allocation": str(chosen.reason) if chosen else None,
+            "asks": chosen.ask if chosen else None,
+        }
 
     def audit(self, action: str, order: str | None = None, detail: str | None = None) -> None:
         """Write an audit row; what must be audited does not happen when this fails."""
-        with self.store.writing() as store:
-            store.add_audit(AuditRow(self.now(), self.actor, action, order, detail))
+        with self.store.writing():
+            self.audit_inside(action, order, detail)
+
+    def audit_inside(
+        self, action: str, order: str | None = None, detail: str | None = None
+    ) -> None:
+        """Write an audit row in the transaction that is open."""
+        self.store.add_audit(AuditRow(self.now(), self.actor, action, order, detail))
 
     def _audited_reveal(self) -> None:
         self.audit("reveal", detail=self.command)

@@ -38,8 +38,9 @@ def add(
     ttl: Annotated[int | None, duration("--ttl", "How long it lasts [setting ttl].")] = None,
     expires_at: Annotated[int | None, moment("--expires-at", "When it ends.")] = None,
     virtual_number: Annotated[
-        str, typer.Option(metavar="NUMBER|none", help="Rented number it is bound to.")
-    ] = "none",
+        str,
+        typer.Option(metavar="NUMBER|auto|none", help="Rented number: this, one of the pool, all."),
+    ] = "auto",
     note: Annotated[str | None, typer.Option(help="A remark, without numbers.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite an active order.")] = False,
     dry_run: DryRun = False,
@@ -53,8 +54,9 @@ def add(
         mask.number(client),
         order,
         _expiry(ttl, expires_at, orders.now),
-        None if virtual_number == "none" else mask.number(virtual_number),
+        None if virtual_number in ("auto", "none") else mask.number(virtual_number),
         note,
+        allocate=virtual_number == "auto",
     )
     mask.finish([orders.add(new, overwrite=replace)], push=not no_push, dry_run=dry_run)
 

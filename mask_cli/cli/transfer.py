@@ -54,7 +54,8 @@ def import_(
     if keep_going != (rejects is not None) or str(rejects) == "-":
         raise UsageError("--keep-going and --rejects FILE go together")
     rules = _rules(mask, push=push)
-    options = ImportOptions(on_conflict, rejects, dry_run, mask.actor, mask.output.tell)
+    cool_off, tell = mask.settings["cool_off"], mask.output.tell
+    options = ImportOptions(on_conflict, rejects, dry_run, mask.actor, cool_off, tell)
     with _source(file) as stream:
         form = _kind(kind, file, stream)
         counts = import_orders(stream, form, mask.store, rules, options)

@@ -84,13 +84,14 @@ def kv_set(
 def kv_delete(ctx: typer.Context, key: Key, dry_run: DryRun = False) -> None:
     """Remove the item under KEY, past the mappings; fine when there is none."""
     mask: AppContext = ctx.obj
+    shown = key if mask.output.reveal is not None else redacted_key(key, mask)
     store = opened(mask)[1]
     if dry_run:
         there = store.get(key) is not None
-        mask.output.record({"key": key, "deleted": False, "found": there})
+        mask.output.record({"key": shown, "deleted": False, "found": there})
         return
     mask.audit("kv delete", detail=redacted_text(key))
-    mask.output.record({"key": key, "deleted": True, "found": store.delete(key)})
+    mask.output.record({"key": shown, "deleted": True, "found": store.delete(key)})
 
 
 def item_record(mask: AppContext, item: KeyValueItem) -> Record:

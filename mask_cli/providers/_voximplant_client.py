@@ -65,6 +65,7 @@ class Client(VoximplantAPI):  # type: ignore[misc]  # the SDK ships no types
         self._longest_pause = pause
         self._token = ("", 0)
         self._token_lock = threading.Lock()
+        self._last_change = threading.local()
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         try:
             self._http = httpx.Client(
@@ -82,6 +83,11 @@ class Client(VoximplantAPI):  # type: ignore[misc]  # the SDK ships no types
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    @property
+    def may_come_late(self) -> bool:
+        """Whether an attempt of this thread's last change went unanswered."""
+        return bool(getattr(self._last_change, "unsure", False))
 
     def build_auth_header(self) -> str:
         """Return the header with a token that is signed once and renewed at half its life."""
@@ -111,9 +117,12 @@ class Client(VoximplantAPI):  # type: ignore[misc]  # the SDK ships no types
         while True:
             attempt += 1
             outcome = self._attempt(cmd, args, end)
+            if isinstance(outcome, Failure):
+                unsure = unsure or (changes and outcome.unsure)
+            if changes:
+                self._last_change.unsure = unsure
             if not isinstance(outcome, Failure):
                 return outcome
-            unsure = unsure or (changes and outcome.unsure)
             pause = self._pause(outcome, attempt)
             last = attempt == ATTEMPTS or time.monotonic() + pause >= end
             if last or not outcome.retry or (unsure and cmd in _ONCE):

@@ -53,6 +53,13 @@ class KeyValueStore(Protocol):
         """Remove the item; False when there was none."""
         ...
 
+    def may_come_late(self) -> bool:
+        """Tell whether this thread's last write had an attempt without an answer before.
+
+        The platform may carry that one out yet, after whatever is written next.
+        """
+        ...
+
     def items(self, namespace: str) -> Iterator[KeyValueItem]:
         """Yield all items whose key begins with the namespace, each once, in no order."""
         ...

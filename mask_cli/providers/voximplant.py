@@ -257,6 +257,10 @@ class VoximplantStore:
             raise _odd("deletion", unsure=True)
         return True
 
+    def may_come_late(self) -> bool:
+        """Tell whether an attempt of this thread's last write may be carried out yet."""
+        return self._account.client.may_come_late
+
     def items(self, namespace: str) -> Iterator[KeyValueItem]:
         """Yield all items whose key begins with the namespace.
 

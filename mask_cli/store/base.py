@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from mask_cli.allocation import Allocation
     from mask_cli.models import Mapping, PhoneNumber, RemoteItem, State, Target
 
 
@@ -85,6 +86,73 @@ class Staging(Protocol):
 
         Inside `writing()`.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualNumber:
+    """A number of the pool; `used` counts the mappings bound to it, expired ones too.
+
+    `state`: active (given out), quarantined (kept, not given out), released (no longer ours).
+    """
+
+    number: PhoneNumber
+    provider: str | None
+    application: str | None
+    state: str
+    added_at: int
+    used: int
+
+
+class Pool(Protocol):
+    """The virtual numbers; what changes anything belongs inside the store's `writing()`."""
+
+    def is_empty(self) -> bool:
+        """Tell whether no number may be given out."""
+        ...
+
+    def numbers(self) -> list[VirtualNumber]:
+        """Return the pool, by number."""
+        ...
+
+    def get(self, number: PhoneNumber) -> VirtualNumber | None:
+        """Return a number of the pool."""
+        ...
+
+    def put(
+        self, number: PhoneNumber, provider: str | None, application: str | None, now: int
+    ) -> None:
+        """Make a number active, of this application; None leaves what was known."""
+        ...
+
+    def set_state(self, number: PhoneNumber, state: str) -> None:
+        """Quarantine, release or activate a number."""
+        ...
+
+    def is_ours(self, number: PhoneNumber) -> bool:
+        """Tell whether a called number is one of ours: in the pool, or bound to a mapping."""
+        ...
+
+    def allocated(
+        self, courier: PhoneNumber, client: PhoneNumber, *, order: str, now: int, cool_off: int
+    ) -> Allocation:
+        """Choose the number for an order; `allocation.allocate` tells how."""
+        ...
+
+    def bind_since(self, revision: int, now: int, cool_off: int) -> dict[str, int]:
+        """Give numbers to the mappings without one from a revision on; count the reasons."""
+        ...
+
+    def parties_meet(self, mapping: Mapping, now: int) -> bool:
+        """Tell whether a party of the mapping has another active one on the same number."""
+        ...
+
+    def release(self, mappings: Iterable[Mapping], now: int) -> None:
+        """Keep that these mappings give up their numbers: late calls must not meet strangers."""
+        ...
+
+    def prune_releases(self, before: int) -> int:
+        """Forget releases older than a moment; return how many."""
         ...
 
 
@@ -207,4 +275,17 @@ class Store(Protocol):
 
     def prune_audit(self, before: int) -> int:
         """Remove audit rows older than a moment; return how many."""
+        ...
+
+
+class PooledStore(Store, Protocol):
+    """A store that has a pool of virtual numbers as well."""
+
+    @property
+    def pool(self) -> Pool:
+        """The virtual numbers."""
+        ...
+
+    def last_revision(self) -> int:
+        """Return the counter's value: what was stored last has it, what comes is above."""
         ...

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from mask_cli.allocation import Allocation, PoolNumber, Release, allocate
 from mask_cli.models import Mapping, PhoneNumber, keyed_digest
+from mask_cli.store.base import VirtualNumber
 from mask_cli.store.columns import MAPPING, as_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from mask_cli.store.sqlite import SqliteStore
-
-
-@dataclass(frozen=True, slots=True)
-class VirtualNumber:
-    """A number of the pool; `used` counts the mappings bound to it, expired ones too.
-
-    `state`: active (given out), quarantined (kept, not given out), released (no longer ours).
-    """
-
-    number: PhoneNumber
-    provider: str | None
-    application: str | None
-    state: str
-    added_at: int
-    used: int
 
 
 _COLUMNS = "number, provider, application, state, added_at, used"
@@ -119,6 +105,33 @@ class SqlitePool:
         ]
         releases = self._releases_of(courier, client, now - cool_off)
         return allocate(courier, client, pool, mappings, releases, now=now, cool_off=cool_off)
+
+    def bind_since(self, revision: int, now: int, cool_off: int) -> dict[str, int]:
+        """Give numbers to the mappings without one from a revision on; count the reasons.
+
+        The mapping's own revision stays: its number is not pushed anywhere.
+        """
+        reasons: Counter[str] = Counter()
+        rows = self._store.rows(
+            f"SELECT {MAPPING} FROM mappings WHERE revision >= ? AND virtual_number IS NULL",
+            revision,
+        )
+        for mapping in [as_mapping(row) for row in rows]:
+            chosen = self.allocated(
+                mapping.courier,
+                mapping.client,
+                order=mapping.order,
+                now=now,
+                cool_off=cool_off,
+                unbound_from=revision,
+            )
+            reasons[chosen.reason] += 1
+            self._store.execute(
+                "UPDATE mappings SET virtual_number = ? WHERE order_number = ?",
+                chosen.number.e164 if chosen.number else None,
+                mapping.order,
+            )
+        return dict(reasons)
 
     def parties_meet(self, mapping: Mapping, now: int) -> bool:
         """Tell whether a party of the mapping has another active one on the same number."""

@@ -124,6 +124,11 @@ class SqliteStore:
         assert row is not None, "the counter is made with the table"  # noqa: S101 (an invariant)
         return int(row[0]) - count + 1
 
+    def last_revision(self) -> int:
+        """Return the counter's value: what was stored last has it."""
+        row = self.row("SELECT value FROM counters WHERE name = 'revision'")
+        return int(row[0]) if row else 0
+
     def listed(
         self, selection: Selection, target: Target | None, now: int
     ) -> Iterator[tuple[Mapping, RemoteItem | None]]:
@@ -183,6 +188,10 @@ class SqliteStore:
         """Remove those orders that are still expired; return how many, and the seconds it took."""
         started = time.perf_counter()
         with self.writing():
+            if not self.pool.is_empty():
+                gone_now = (self.get(order) for order in orders)
+                bound = [m for m in gone_now if m and m.virtual_number and m.expires_at <= before]
+                self.pool.release(bound, before)
             sql = "DELETE FROM mappings WHERE order_number = ? AND expires_at <= ?"
             values = [(order, before) for order in orders]
             gone = self.connection.executemany(sql, values).rowcount
@@ -251,9 +260,9 @@ class SqliteStore:
     def drop_gone_items(self, target: Target, now: int) -> int:
         """Forget base rows whose item has expired there and whose mapping is gone here."""
         return self.execute(
-            "DELETE FROM remote_items WHERE target_id = ? AND intent IS NULL"
-            " AND (expires_at IS NULL OR expires_at <= ?) AND NOT EXISTS (SELECT 1 FROM mappings m"
-            " WHERE m.order_number = remote_items.order_number)",
+            "DELETE FROM remote_items WHERE target_id = ?1 AND intent IS NULL"
+            " AND lease_until <= ?2 AND (expires_at IS NULL OR expires_at <= ?2) AND NOT EXISTS"
+            " (SELECT 1 FROM mappings m WHERE m.order_number = remote_items.order_number)",
             self._target_id(target),
             now,
         )

@@ -144,6 +144,8 @@ def test_delete_under_each_of_its_names_forgets(mask: Mask, name: str) -> None:
         "expires_at": None,
         "revision": None,
         "changed": True,
+        "allocation": None,
+        "asks": None,
     }
     mask("show", "12345").failed(ExitCode.NOT_FOUND, "there is no order 12345")
     mask(name, "12345").failed(ExitCode.NOT_FOUND)

@@ -113,7 +113,7 @@ class MemoryStore:
             order
             for (place, order), item in self._data.items.items()
             if place == target.id and order not in self._data.mappings
-            if item.intent is None and (item.expires_at or 0) <= now
+            if item.intent is None and max(item.expires_at or 0, item.lease_until) <= now
         ]
         for order in gone:
             self.drop_item(order, target)

@@ -331,6 +331,7 @@ def test_only_base_rows_that_mean_nothing_any_more_are_dropped(store: Store) -> 
         "a mapping stands here": RemoteItem("11111", 1, 1, "d", NOW - 5),
         "it still stands there": RemoteItem("22222", 1, 1, "d", NOW + 1),
         "what was sent is unknown": RemoteItem("33333", 1, 1, "d", NOW - 5, intent="delete"),
+        "a late attempt may come": RemoteItem("66666", lease_until=NOW + 1),
     }
     gone = [RemoteItem("44444", 1, 1, "d", NOW), RemoteItem("55555", refused=True)]
     for item in [*kept.values(), *gone]:

@@ -9,6 +9,17 @@ from typing import Any
 
 import pytest
 
+from mask_cli.sandbox.scenario_bench import (
+    ALSO_OURS,
+    CLIENT,
+    COURIER,
+    OPERATOR,
+    ORDER,
+    OURS,
+    SETTINGS,
+    STORED,
+    STRANGER,
+)
 from mask_cli.sandbox.simulate_voximplant import (
     BEHAVIOURS,
     SECRET,
@@ -19,17 +30,6 @@ from mask_cli.sandbox.simulate_voximplant import (
     Transcript,
     play,
     typed,
-)
-from mask_cli.scenario.bench import (
-    ALSO_OURS,
-    CLIENT,
-    COURIER,
-    OPERATOR,
-    ORDER,
-    OURS,
-    SETTINGS,
-    STORED,
-    STRANGER,
 )
 from mask_cli.scenario.render import render
 from mask_cli.scenario.report import HEADER, verify

@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mask_cli.errors import BadData, ConfigurationError
-from mask_cli.scenario.bench import CHECKS, SETTINGS, Bench, Check
-from mask_cli.scenario.check import EXEMPT, ROWS, CheckResult, check, covered, run_check, types
-from mask_cli.scenario.mutations import MUTATIONS, Mutation, caught
+from mask_cli.sandbox.scenario_bench import CHECKS, SETTINGS, Bench, Check
+from mask_cli.sandbox.scenario_check import (
+    EXEMPT,
+    ROWS,
+    CheckResult,
+    check,
+    covered,
+    run_check,
+    types,
+)
+from mask_cli.sandbox.scenario_mutations import MUTATIONS, Mutation, caught
 from mask_cli.scenario.render import LONGEST_TEXT, ScenarioSettings, render, template
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 
 from mask_cli.errors import BadData, ConfigurationError, ExitCode
 from mask_cli.models import PhoneNumber
+from mask_cli.sandbox.scenario_bench import CLIENT, COURIER, ORDER, OURS, item
 from mask_cli.sandbox.simulate_voximplant import NOW, CallPlan, play, syntax_error, typed
-from mask_cli.scenario.bench import CLIENT, COURIER, ORDER, OURS, item
 from mask_cli.scenario.render import (
     LONGEST_TEXT,
     REPORT_SECRET,

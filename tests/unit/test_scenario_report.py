@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mask_cli.errors import ExitCode
+from mask_cli.sandbox.scenario_bench import COURIER, ORDER, OURS, SETTINGS, STORED
 from mask_cli.sandbox.simulate_voximplant import (
     BEHAVIOURS,
     NOW,
@@ -18,7 +19,6 @@ from mask_cli.sandbox.simulate_voximplant import (
     play,
     typed,
 )
-from mask_cli.scenario.bench import COURIER, ORDER, OURS, SETTINGS, STORED
 from mask_cli.scenario.render import render
 from mask_cli.scenario.report import (
     FIELDS,

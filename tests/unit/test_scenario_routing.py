@@ -8,17 +8,7 @@ from typing import Any
 import pytest
 
 from mask_cli.providers.base import KeyValueItem
-from mask_cli.sandbox.simulate_voximplant import (
-    BEHAVIOURS,
-    NOW,
-    Act,
-    CallPlan,
-    play,
-    reason_of,
-    story,
-    typed,
-)
-from mask_cli.scenario.bench import (
+from mask_cli.sandbox.scenario_bench import (
     ALSO_OURS,
     CLIENT,
     COURIER,
@@ -30,6 +20,16 @@ from mask_cli.scenario.bench import (
     STORED,
     STRANGER,
     Bench,
+)
+from mask_cli.sandbox.simulate_voximplant import (
+    BEHAVIOURS,
+    NOW,
+    Act,
+    CallPlan,
+    play,
+    reason_of,
+    story,
+    typed,
 )
 from mask_cli.scenario.render import render, template
 

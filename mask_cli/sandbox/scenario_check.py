@@ -17,9 +17,9 @@ from typing import Any
 
 from mask_cli.errors import BadData
 from mask_cli.redaction import redacted_text
+from mask_cli.sandbox import scenario_behaviour, scenario_behaviour_words
+from mask_cli.sandbox.scenario_bench import CHECKS, Bench, Check
 from mask_cli.sandbox.simulate_voximplant import syntax_error
-from mask_cli.scenario import behaviour, behaviour_words
-from mask_cli.scenario.bench import CHECKS, Bench, Check
 from mask_cli.scenario.render import LONGEST_TEXT, template_of
 
 ROWS = range(1, 26)
@@ -27,7 +27,7 @@ ROWS = range(1, 26)
 EXEMPT: dict[int, str] = {}
 """Rows without a check, and why; there are none: even wording is held by checks 23 and 24."""
 
-_SUITES = (behaviour, behaviour_words)  # importing them registers their checks
+_SUITES = (scenario_behaviour, scenario_behaviour_words)  # importing them registers their checks
 _TSC_SECONDS = 60
 _TSCONFIG = {
     "allowJs": True,
@@ -117,7 +117,7 @@ def types(text: str, tsc: str | None = None) -> CheckResult:
 
 
 def _lay_out(folder: Path, text: str) -> None:
-    declarations = files(__package__).joinpath("voxengine.d.ts").read_text(encoding="utf-8")
+    declarations = files("mask_cli.scenario").joinpath("voxengine.d.ts").read_text(encoding="utf-8")
     folder.joinpath("scenario.js").write_text(text, encoding="utf-8")
     folder.joinpath("voxengine.d.ts").write_text(declarations, encoding="utf-8")
     config = {"compilerOptions": _TSCONFIG, "files": ["scenario.js", "voxengine.d.ts"]}

@@ -7,16 +7,7 @@ The rows are those of the project's list of defects in the guide's scenario; `CO
 from __future__ import annotations
 
 from mask_cli.providers.base import KeyValueItem
-from mask_cli.sandbox.simulate_voximplant import (
-    BEHAVIOURS,
-    NOW,
-    Act,
-    Behaviour,
-    HttpAnswer,
-    Transcript,
-    typed,
-)
-from mask_cli.scenario.bench import (
+from mask_cli.sandbox.scenario_bench import (
     CLIENT,
     COURIER,
     ORDER,
@@ -32,6 +23,15 @@ from mask_cli.scenario.bench import (
     normal,
     talked,
     unless,
+)
+from mask_cli.sandbox.simulate_voximplant import (
+    BEHAVIOURS,
+    NOW,
+    Act,
+    Behaviour,
+    HttpAnswer,
+    Transcript,
+    typed,
 )
 
 _EARLY = Act("connected", 1, keys=ORDER)

@@ -8,16 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from mask_cli.errors import BadData
-from mask_cli.sandbox.simulate_voximplant import (
-    BEHAVIOURS,
-    NOW,
-    SECRET,
-    Act,
-    HttpAnswer,
-    Transcript,
-    typed,
-)
-from mask_cli.scenario.bench import (
+from mask_cli.sandbox.scenario_bench import (
     CLIENT,
     COURIER,
     MUSIC_URL,
@@ -33,6 +24,15 @@ from mask_cli.scenario.bench import (
     normal,
     talked,
     unless,
+)
+from mask_cli.sandbox.simulate_voximplant import (
+    BEHAVIOURS,
+    NOW,
+    SECRET,
+    Act,
+    HttpAnswer,
+    Transcript,
+    typed,
 )
 from mask_cli.scenario.report import FIELDS, HEADER, verify
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mask_cli.errors import BadData
-from mask_cli.scenario.bench import CHECKS, Bench
-from mask_cli.scenario.check import CheckResult, run_check
+from mask_cli.sandbox.scenario_bench import CHECKS, Bench
+from mask_cli.sandbox.scenario_check import CheckResult, run_check
 from mask_cli.scenario.render import template
 
 

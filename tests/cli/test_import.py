@@ -1,0 +1,433 @@
+"""import and export: many rows at once, each bad one named, none stored by halves."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mask_cli.errors import ExitCode
+from mask_cli.times import format_time
+from tests.cli.conftest import DAY, NOON, PARTIES, ROOT, remote_values
+from tests.cli.leaks import GUIDE
+
+if TYPE_CHECKING:
+    from mask_cli.sandbox.voximplant import VoximplantSandbox
+    from tests.cli.conftest import FixedClock, Mask, Run
+
+JSON = ("--format", "json")
+HEADER = "order,courier,client\n"
+GOOD = "12345,12222222222,13333333333\n"
+BAD_ROWS = Path(__file__).with_name("bad_rows.csv")
+COUNTS = {
+    "added": 0,
+    "updated": 0,
+    "unchanged": 0,
+    "skipped": 0,
+    "expired": 0,
+    "rejected": 0,
+    "pending": 0,
+}
+
+
+def numbers(mask: Mask) -> dict[str, tuple[str, str]]:
+    return {
+        order: (courier, client)
+        for order, courier, client in mask.query(
+            "SELECT order_number, courier, client FROM mappings"
+        )
+    }
+
+
+def refused(mask: Mask, content: str | bytes, told: str, *more: str) -> Run:
+    """Assert that nothing of this is stored, and why."""
+    mask("list").done()
+    before = mask.everything()
+    run = mask("import", "-", *more, stdin=content)
+    run.failed(ExitCode.BAD_DATA, told)
+    assert mask.everything() == before
+    return run
+
+
+@pytest.mark.parametrize("name", ["orders.csv", "orders.jsonl"])
+def test_the_sample_orders_arrive_as_both_guides_write_them(mask: Mask, name: str) -> None:
+    file = str(ROOT / "sample_data" / name)
+    assert mask("import", file, *JSON).done().json == {**COUNTS, "added": 4}
+    assert numbers(mask) == {
+        "12345": ("+12222222222", "+13333333333"),
+        "20001": ("+14156667778", "+14156667777"),
+        "20002": ("+14156667780", "+14156667779"),
+        "20003": ("+14156667782", "+14156667781"),
+    }
+    before = mask.query("SELECT * FROM mappings")
+    assert mask("import", file, *JSON).done().json == {**COUNTS, "unchanged": 4}
+    assert mask.query("SELECT * FROM mappings") == before
+
+
+EXPECTED = [
+    (3, "order", "'1002' is not 5 digits"),
+    (4, "order", "'1000x' is not 5 digits"),
+    (5, "order", "'all' is not 5 digits"),
+    (6, "order", "'' is not 5 digits"),
+    (7, "courier", "'courier' is not a phone number"),
+    (8, "courier", "'123' is not a phone number"),
+    (9, "client", "33' is not a phone number"),
+    (10, "courier", "22' is not a phone number"),
+    (11, "client", "'' is not a phone number"),
+    (12, "client", "it is the courier's number too"),
+    (13, "virtual_number", "it is one of the parties"),
+    (14, "virtual_number", "'nobody' is not a phone number"),
+    (15, "note", "what looks like a phone number"),
+    (16, "expires_at", "is not a time"),
+    (17, "expires_at", "does not exist"),
+    (18, "ttl", "'-5m' is not a duration"),
+    (19, "ttl", "is not between 1s and 3650d"),
+    (20, "ttl", "exclude each other"),
+    (21, None, "it has 3 fields where the header has 7"),
+    (22, None, "it has 8 fields where the header has 7"),
+    (23, "note", "it is not UTF-8"),
+    (24, "note", "control characters"),
+    (25, "order", "is not 5 digits"),
+    (26, "order", "order 10001 is in the file before"),
+]
+
+
+def problems(run: Run) -> list[tuple[int, str | None, str]]:
+    found = re.findall(r"^line (\d+)(?:, column (\w+))?: (.*)$", run.err, re.MULTILINE)
+    return [(int(line), column or None, reason) for line, column, reason in found]
+
+
+def assert_expected(run: Run) -> None:
+    found = problems(run)
+    assert [(line, column) for line, column, _ in found] == [(n, c) for n, c, _ in EXPECTED]
+    for (_, _, reason), (_, _, told) in zip(found, EXPECTED, strict=True):
+        assert told in reason
+
+
+def test_each_kind_of_bad_row_is_named_by_line_column_and_reason(mask: Mask) -> None:
+    mask("list").done()
+    before = mask.everything()
+    run = mask("import", str(BAD_ROWS))
+    run.failed(ExitCode.BAD_DATA, f"{len(EXPECTED)} bad rows; nothing was stored")
+    assert_expected(run)
+    assert mask.everything() == before
+    mask("import", str(BAD_ROWS), "--dry-run").failed(ExitCode.BAD_DATA)
+
+
+def test_keep_going_stores_the_good_rows_and_keeps_the_bad_ones_whole(mask: Mask) -> None:
+    rejects = mask.home / "rejects.csv"
+    words = ("import", str(BAD_ROWS), "--keep-going", "--rejects", str(rejects), *JSON)
+    assert mask(*words, "--dry-run").code == ExitCode.PARTLY
+    assert (rejects.exists(), numbers(mask)) == (False, {})
+    run = mask(*words)
+    run.answered(ExitCode.PARTLY, f"{len(EXPECTED)} rows were not stored", str(rejects))
+    assert run.json == {**COUNTS, "added": 2, "expired": 1, "rejected": len(EXPECTED)}
+    assert_expected(run)
+    assert set(numbers(mask)) == {"10001", "10027"}
+    assert rejects.stat().st_mode & 0o777 == 0o600
+    lines = BAD_ROWS.read_bytes().splitlines()
+    wanted = [lines[0]] + [lines[n - 1] for n, _, _ in EXPECTED[:-1]]
+    # What was found only after it had been read comes back as it was read.
+    wanted.append(b"10001,+14156667778,+14156667777,,twice,,864000")
+    assert rejects.read_bytes().splitlines() == wanted
+    audit = mask("audit", "--limit", "1", *JSON).done().json[0]
+    assert (audit["action"], f"{len(EXPECTED)} rejected" in audit["detail"]) == ("import", True)
+
+
+def test_rejects_never_overwrite_a_file(mask: Mask) -> None:
+    rejects = mask.write("rejects.csv", "precious")
+    run = mask("import", str(BAD_ROWS), "--keep-going", "--rejects", rejects)
+    run.failed(ExitCode.UNREADABLE, "exists already")
+    assert Path(rejects).read_text() == "precious"
+    run = mask("import", str(BAD_ROWS), "--keep-going", "--rejects", "/proc/no/rejects")
+    run.failed(ExitCode.UNREADABLE)
+    assert mask("list", *JSON).done().json == []
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_mended_rejects_can_be_imported(mask: Mask, kind: str) -> None:
+    rows = [("1234", GUIDE[0], GUIDE[1]), ("20001", GUIDE[2], GUIDE[3])]
+    if kind == "csv":
+        text = HEADER + "".join(",".join(row) + "\n" for row in rows)
+    else:
+        names = ("order", "courier", "client")
+        text = "".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows)
+    rejects = mask.home / f"rejects.{kind}"
+    run = mask("import", mask.write(f"o.{kind}", text), "--keep-going", "--rejects", str(rejects))
+    run.answered(ExitCode.PARTLY)
+    rejects.write_text(rejects.read_text().replace("1234", "12345", 1))
+    assert mask("import", str(rejects), *JSON).done().json == {**COUNTS, "added": 1}
+    assert set(numbers(mask)) == {"12345", "20001"}
+
+
+def test_keep_going_without_bad_rows_is_just_an_import(mask: Mask) -> None:
+    file = mask.write("orders.csv", HEADER + GOOD)
+    rejects = mask.home / "rejects.csv"
+    mask("import", file, "--keep-going", "--rejects", str(rejects)).done()
+    assert not rejects.exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf" + (HEADER + GOOD).encode(),
+        (HEADER + GOOD).replace(",", ";"),
+        (HEADER + GOOD).replace(",", "\t"),
+        (HEADER + GOOD).replace("\n", "\r\n"),
+        (HEADER + GOOD).rstrip("\n"),
+        HEADER + "\n" + GOOD + "\n\n",
+        " Order , COURIER,Client\n" + GOOD,
+        "agent,customer,order\n12222222222,13333333333,12345\n",
+        'order,courier,client\n"12345","1 (222) 222-2222","+13333333333"\n',
+        '{"order":"12345","courier":"12222222222","client":"13333333333"}',
+        '\n {"order":"12345","agent":"12222222222","customer":"13333333333","note":null}\r\n',
+        b'\xef\xbb\xbf{"client":"13333333333","order":"12345","courier":"12222222222"}\n',
+    ],
+)
+def test_files_as_other_programs_write_them_are_understood(
+    mask: Mask, content: str | bytes
+) -> None:
+    assert mask("import", "-", *JSON, stdin=content).done().json == {**COUNTS, "added": 1}
+    assert numbers(mask) == {"12345": ("+12222222222", "+13333333333")}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "the column order, courier, client is missing"),
+        ("\n\n", "missing"),
+        ("order,courier\n12345,12222222222\n", "the column client is missing"),
+        (GOOD, "there is no column"),
+        ("order,courier,client,colour\n" + GOOD, "there is no column 'colour'"),
+        ("order,courier,client,client\n" + GOOD, "the column client is there twice"),
+        ("order,courier,client,customer\n" + GOOD, "the column client is there twice"),
+        (HEADER + '12345,"12222222222,13333333333\n20001,1,2\n', "quotes"),
+        (HEADER + '12345,"1222"2222222,13333333333\n', "quotes"),
+        (HEADER + "12345," + "1" * 200_000 + ",13333333333\n", "line 2"),
+        ("x" * 1_000_000, "there is no column"),
+        (HEADER + GOOD + GOOD, "line 3, column order: order 12345 is in the file before"),
+        (HEADER.encode("utf-16"), "there is no column"),
+    ],
+)
+def test_a_broken_csv_file_stores_nothing_and_names_its_line(
+    mask: Mask, content: str | bytes, told: str
+) -> None:
+    run = refused(mask, content, told, "--from", "csv")
+    assert len(run.err) < 1_000
+
+
+DEEP = '{"order":' + "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ('{"order":12345,"courier":"12222222222","client":"13333333333"}', "order is not text"),
+        ('{"order":"12345","courier":12222222222,"client":"13333333333"}', "courier is not text"),
+        (
+            '{"order":"12345","courier":{"number":"12222222222"},"client":"1"}',
+            "courier is not text",
+        ),
+        ('{"order":"12345","courier":["12222222222"],"client":"13333333333"}', "courier is not"),
+        ('{"order":"12345","courier":"12222222222","client":true}', "client is not text"),
+        ('["12345","12222222222","13333333333"]', "not a JSON object"),
+        ("12345", "not a JSON object"),
+        ("null", "not a JSON object"),
+        ('{"order":"12345","courier":"12222222222"}', "client is missing"),
+        ('{"order":"12345","courier":"12222222222","client":""}', "client is missing"),
+        ('{"order":"12345","courier":"12222222222","client":"13333333333","x":"1"}', "'x'"),
+        (
+            '{"order":"1","customer":"13333333333","client":"13333333333","courier":"1"}',
+            "one twice",
+        ),
+        ('{"order":"12345","courier":"12222222222",', "not JSON"),
+        ('{"order":"12345","courier":"12222222222","client":NaN}', "client is not text"),
+        (DEEP, "not JSON"),
+        ('{"order":"12345","courier":"122\\u00002222","client":"13333333333"}', "column courier"),
+        ('{"order":"12345","courier":"\\ud800","client":"13333333333"}', "column courier"),
+        (
+            '{"order":"12345","courier":"12222222222","client":"13333333333","note":"\\ud800"}',
+            "note",
+        ),
+    ],
+    ids=lambda text: text[-20:] if len(text) < 100 else "deep",
+)
+def test_a_json_row_of_another_shape_is_named_by_its_line(mask: Mask, row: str, told: str) -> None:
+    good = '{"order":"20001","courier":"12222222222","client":"13333333333"}\n'
+    run = refused(mask, good + row + "\n", told, "--from", "jsonl")
+    assert problems(run)[0][0] == 2
+
+
+def test_a_later_value_of_the_same_json_field_does_not_win_unseen(mask: Mask) -> None:
+    row = '{"order":"12345","courier":"12222222222","courier":"14156667777","client":"13333333333"}'
+    refused(mask, row, "twice")
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "a folder"])
+def test_a_file_that_cannot_be_read_is_told(mask: Mask, name: str) -> None:
+    (mask.home / "a folder").mkdir()
+    mask("import", str(mask.home / name)).failed(ExitCode.UNREADABLE, "cannot read")
+
+
+def test_standard_input_is_read_once(mask: Mask) -> None:
+    assert mask("import", "-", "-", stdin=HEADER + GOOD).code == ExitCode.USAGE
+    mask("import", "-", "--keep-going", "--rejects", "-", stdin=HEADER).failed(ExitCode.USAGE)
+
+
+def other_parties(mask: Mask) -> None:
+    mask("add", "12345", "--courier", GUIDE[1], "--client", GUIDE[0], "--note", "mine").done()
+    mask("add", "20001", *PARTIES).done()
+
+
+ROWS = HEADER + GOOD + "20001,12222222222,13333333333\n30001,12222222222,13333333333\n"
+
+
+def test_import_never_takes_an_active_order_from_other_parties(mask: Mask) -> None:
+    other_parties(mask)
+    before = mask.everything()
+    run = mask("import", "-", stdin=ROWS)
+    run.failed(ExitCode.CONFLICT, "line 2: order 12345 is active", "1 orders", "--on-conflict")
+    assert mask.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("choice", "counts", "courier"),
+    [
+        ("skip", {"added": 1, "unchanged": 1, "skipped": 1}, "+" + GUIDE[1]),
+        ("replace", {"added": 1, "unchanged": 1, "updated": 1}, "+12222222222"),
+    ],
+)
+def test_conflicts_are_skipped_or_replaced_only_when_told(
+    mask: Mask, choice: str, counts: dict[str, int], courier: str
+) -> None:
+    other_parties(mask)
+    run = mask("import", "-", "--on-conflict", choice, *JSON, stdin=ROWS).done()
+    assert run.json == {**COUNTS, **counts}
+    assert numbers(mask)["12345"][0] == courier
+
+
+def test_conflicts_can_be_rejected_and_mended(mask: Mask) -> None:
+    other_parties(mask)
+    rejects = mask.home / "r.csv"
+    words = ("import", "-", "--keep-going", "--rejects", str(rejects), *JSON)
+    run = mask(*words, stdin=ROWS)
+    run.answered(ExitCode.PARTLY, "line 2: order 12345 is active")
+    assert run.json == {**COUNTS, "added": 1, "unchanged": 1, "rejected": 1}
+    assert list(csv.reader(rejects.read_text().splitlines()))[1:] == [
+        ["12345", "+12222222222", "+13333333333"]
+    ]
+    assert mask("import", str(rejects), "--on-conflict", "replace", *JSON).done().json == {
+        **COUNTS,
+        "updated": 1,
+    }
+
+
+def test_a_ttl_counts_for_new_orders_only_so_that_a_file_can_be_repeated(
+    mask: Mask, clock: FixedClock
+) -> None:
+    rows = "order,courier,client,ttl\n12345,12222222222,13333333333,2h\n"
+    mask("import", "-", stdin=rows).done()
+    assert mask.query("SELECT expires_at FROM mappings") == [(NOON + 7200,)]
+    clock.pass_(60)
+    assert mask("import", "-", *JSON, stdin=rows).done().json["unchanged"] == 1
+    assert mask.query("SELECT expires_at FROM mappings") == [(NOON + 7200,)]
+
+
+def test_a_rejected_duplicate_keeps_its_ttl(mask: Mask) -> None:
+    rejects = mask.home / "r.csv"
+    rows = "order,courier,client,ttl\n" + "12345,12222222222,13333333333,2h\n" * 2
+    mask("import", "-", "--keep-going", "--rejects", str(rejects), stdin=rows)
+    mended = rejects.read_text().replace("12345,", "12346,")
+    mask("import", "-", stdin=mended).done()
+    assert set(mask.query("SELECT expires_at FROM mappings")) == {(NOON + 7200,)}
+
+
+def test_expires_at_and_note_update_what_is_there(mask: Mask) -> None:
+    mask("add", "12345", *PARTIES).done()
+    rows = f"order,courier,client,expires_at,note\n{GOOD.strip()},2026-12-24T18:00:00Z,new\n"
+    assert mask("import", "-", *JSON, stdin=rows).done().json == {**COUNTS, "updated": 1}
+    shown = mask("show", "12345", *JSON).done().json
+    assert (shown["expires_at"], shown["note"]) == ("2026-12-24T18:00:00Z", "new")
+    assert mask("import", "-", *JSON, stdin=rows).done().json == {**COUNTS, "unchanged": 1}
+
+
+def test_rows_that_expired_already_are_counted_not_stored(mask: Mask) -> None:
+    rows = f"order,courier,client,expires_at\n{GOOD.strip()},2020-01-01T00:00:00Z\n"
+    assert mask("import", "-", *JSON, stdin=rows).done().json == {**COUNTS, "expired": 1}
+    assert numbers(mask) == {}
+
+
+def test_dry_run_of_import_stores_nothing_but_counts(mask: Mask) -> None:
+    mask("list").done()
+    before = mask.everything()
+    run = mask("import", "-", "--dry-run", *JSON, stdin=HEADER + GOOD).done()
+    assert run.json == {**COUNTS, "added": 1}
+    assert mask.everything() == before
+    assert "nothing was changed" in run.err
+
+
+def test_import_says_what_waits_and_push_sends_it(mask: Mask, provider: VoximplantSandbox) -> None:
+    run = mask("import", "-", *JSON, stdin=HEADER + GOOD).done()
+    assert (run.json["pending"], remote_values(provider)) == (1, {})
+    assert "mask sync" in run.err
+    rows = HEADER + GOOD + "00042,12222222222,13333333333\n"
+    run = mask("import", "-", "--push", *JSON, stdin=rows).done()
+    assert (run.json["added"], run.json["set"], run.json["pending"]) == (1, 2, 0)
+    assert remote_values(provider).keys() == {"order:12345", "order:00042"}
+    provider.requests.clear()
+    mask("import", "-", "--push", "--dry-run", stdin=HEADER + "30001,12222222222,13333333333\n")
+    assert provider.requests.entries() == []
+
+
+def mappings(mask: Mask) -> list[Any]:
+    return mask.query(
+        "SELECT order_number, courier, client, virtual_number, note, expires_at FROM mappings"
+    )
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize("to", ["file", "stdout"])
+def test_what_is_exported_comes_back_as_it_was(mask: Mask, kind: str, to: str) -> None:
+    notes = ["plain", 'q"uote', "com,ma;semi", "ünï • 日本", "=1+1", " spaces ", "'", "\\"]
+    for n, note in enumerate(notes):
+        more = ("--virtual-number", "+14155550100") if n % 2 else ()
+        mask("add", f"0000{n}", *PARTIES, "--note", note, "--ttl", f"{n + 1}h", *more).done()
+    before = mappings(mask)
+    if to == "file":
+        file = mask.home / f"export.{kind}"
+        run = mask("export", str(file), *JSON).done()
+        assert run.json == {"exported": len(notes), "file": str(file)}
+        assert file.stat().st_mode & 0o777 == 0o600
+        text = file.read_text()
+    else:
+        text = mask("export", "-", "--to", kind).done().out
+    assert "+12222222222" in text
+    assert mask("audit", "--limit", "1", *JSON).done().json[0]["action"] == "export"
+    assert mask("import", "-", "--from", kind, *JSON, stdin=text).done().json["unchanged"] == 8
+    mask("delete", *(f"0000{n}" for n in range(len(notes)))).done()
+    assert mask("import", "-", "--from", kind, *JSON, stdin=text).done().json["added"] == 8
+    assert mappings(mask) == before
+
+
+def test_export_replaces_a_file_whole_and_private(mask: Mask) -> None:
+    mask("add", "12345", *PARTIES).done()
+    file = Path(mask.write("export.csv", "old"))
+    file.chmod(0o644)
+    mask("export", str(file)).done()
+    assert (file.stat().st_mode & 0o777, "old" in file.read_text()) == (0o600, False)
+    run = mask("export", "/proc/no/export.csv")
+    run.failed(ExitCode.UNREADABLE, "cannot write")
+    run = mask("export", str(mask.home))
+    run.failed(ExitCode.UNREADABLE, "cannot write")
+    assert not [path for path in mask.home.iterdir() if path.name.startswith(".")]
+
+
+def test_expired_mappings_are_exported_too(mask: Mask, clock: FixedClock) -> None:
+    mask("add", "12345", *PARTIES, "--ttl", "1h").done()
+    clock.pass_(DAY)
+    out = mask("export", "-", "--to", "jsonl").done().rows
+    assert out[0]["expires_at"] == format_time(NOON + 3600)
