@@ -19,7 +19,7 @@ ROWS = (
     ("__main__",),
     ("cli", "cli.*"),
     ("demo",),
-    ("doctor", "orders", "provision", "sync", "transfer", "web", "web.*"),
+    ("call_report", "doctor", "orders", "provision", "sync", "transfer", "web", "web.*"),
     ("binding",),
     # These play the scenario's calls in the sandbox.
     ("scenario.behaviour*", "scenario.bench", "scenario.check", "scenario.mutations"),
