@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 _TABLE_ROWS = 1_000
 # Of many mappings a person wants to see one line each; `show` has it all.
-_NOT_IN_TABLES = frozenset({"created_at", "updated_at", "revision", "environment"})
+_NOT_IN_TABLES = frozenset(
+    "created_at updated_at revision environment answer_method hangup_method fallback_method"
+    " message_url message_method default_number_app default_endpoint_app log_incoming_messages"
+    " public_uri subaccount".split()
+)
 
 
 class Format(StrEnum):
@@ -70,7 +74,7 @@ class Output:
             case Format.JSON | Format.JSONL:
                 self._write(_json(self._plain(record)))
             case Format.TABLE:
-                self._draw([(name, _text(v)) for name, v in self._plain(record).items()], [])
+                self._draw_record(self._plain(record))
             case _:
                 self.records(tuple(record), [record])
 
@@ -201,6 +205,18 @@ class Output:
                 break
             shown.append([_text(row[name]) for name in fields])
         self._draw([(name, "") for name in fields], shown)
+
+    def _draw_record(self, record: Record) -> None:
+        """Draw a record, the records that it holds as tables below it."""
+        parts = {
+            name: value
+            for name, value in record.items()
+            if isinstance(value, list) and value and isinstance(value[0], dict)
+        }
+        self._draw([(name, _text(v)) for name, v in record.items() if name not in parts], [])
+        for rows in parts.values():
+            fields = [(name, "") for name in rows[0]]
+            self._draw(fields, [[_text(value) for value in row.values()] for row in rows])
 
     def _draw(self, columns: list[tuple[str, str]], rows: list[list[str]]) -> None:
         from mask_cli.tables import draw

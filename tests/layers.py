@@ -19,7 +19,9 @@ ROWS = (
     ("__main__",),
     ("cli", "cli.*"),
     ("demo",),
-    ("call_report", "doctor", "orders", "provision", "sync", "transfer", "web", "web.*"),
+    # Deleting an application begins with looking it up as provisioning does.
+    ("consequences",),
+    ("call_report", "doctor", "orders", "pooled", "provision", "sync", "transfer", "web", "web.*"),
     ("binding",),
     # These play the scenario's calls in the sandbox.
     ("scenario.behaviour*", "scenario.bench", "scenario.check", "scenario.mutations"),

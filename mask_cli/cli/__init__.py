@@ -31,6 +31,7 @@ COMMANDS = {
     "calls": "calls:app",
     "config": "config:app",
     "voximplant": "voximplant:app",
+    "plivo": "plivo:app",
     "sandbox": "sandbox:sandbox",
     "demo": "sandbox:demo",
 }

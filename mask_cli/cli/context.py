@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from mask_cli.models import Mapping, PhoneNumber, RemoteItem, Target
     from mask_cli.orders import Change
+    from mask_cli.pooled import StoredPool
     from mask_cli.providers.plivo import PlivoClient
-    from mask_cli.provision import Pool
     from mask_cli.remote import RemoteSite
     from mask_cli.sync import Pusher
 
@@ -101,10 +101,12 @@ class AppContext:
             ca_bundle=tls_authorities(),
         )
 
-    @property
-    def pool(self) -> Pool | None:
-        """The pool of virtual numbers; None where the database keeps none."""
-        return getattr(self.store, "pool", None)
+    @cached_property
+    def pool(self) -> StoredPool:
+        """The pool of virtual numbers, as provisioning sees it."""
+        from mask_cli.pooled import StoredPool
+
+        return StoredPool(self.store, self.now())
 
     @cached_property
     def actor(self) -> str:

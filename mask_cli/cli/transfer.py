@@ -11,6 +11,7 @@ import typer
 
 from mask_cli.cli.options import DryRun
 from mask_cli.errors import FileProblem, UsageError
+from mask_cli.redaction import redacted_message
 from mask_cli.store.base import Selection
 
 if TYPE_CHECKING:
@@ -54,12 +55,12 @@ def import_(
     if keep_going != (rejects is not None) or str(rejects) == "-":
         raise UsageError("--keep-going and --rejects FILE go together")
     rules = _rules(mask, push=push)
-    cool_off, tell = mask.settings["cool_off"], mask.output.tell
-    options = ImportOptions(on_conflict, rejects, dry_run, mask.actor, cool_off, tell)
+    cool_off = mask.settings["cool_off"]
+    options = ImportOptions(on_conflict, rejects, dry_run, mask.actor, cool_off, mask.output.tell)
     with _source(file) as stream:
         form = _kind(kind, file, stream)
         counts = import_orders(stream, form, mask.store, rules, options)
-    _finish(mask, counts, push=push and not dry_run)
+    _finish(mask, counts, push=push, dry_run=dry_run)
     if rejects is not None and counts["rejected"]:
         raise partly(counts, rejects)
 
@@ -76,14 +77,15 @@ def export(
 
     mask: AppContext = ctx.obj
     form = _kind(kind, file)
-    mask.audit("export", detail=None if file == "-" else file)
+    shown = redacted_message(file)
+    mask.audit("export", detail=None if file == "-" else shown)
     rows = (mapping for mapping, _ in mask.store.listed(Selection(), None, mask.now()))
     if file == "-":
         export_orders(rows, form, mask.output.raw)
         return
     with private_file(Path(file)) as write:
         count = export_orders(rows, form, write)
-    mask.output.counts({"exported": count, "file": file})
+    mask.output.counts({"exported": count, "file": shown})
 
 
 def _rules(mask: AppContext, *, push: bool) -> Rules:
@@ -95,16 +97,18 @@ def _rules(mask: AppContext, *, push: bool) -> Rules:
     return Rules(bulk_reader(mask.settings["region"]), orders.digits, orders.ttl, orders.now)
 
 
-def _finish(mask: AppContext, counts: dict[str, int], *, push: bool) -> None:
+def _finish(mask: AppContext, counts: dict[str, int], *, push: bool, dry_run: bool) -> None:
     from mask_cli.cli.pushing import push_pending
 
     written = counts["added"] + counts["updated"]
-    if push and mask.site is not None:
+    if push and not dry_run and mask.site is not None:
         push_pending(mask, counts)
         return
     pending = written if mask.site is not None else 0
     mask.output.counts({**counts, "pending": pending}, well=not counts["rejected"])
-    if pending:
+    if dry_run:
+        mask.output.say("Dry run: nothing was changed.")
+    elif pending:
         mask.output.say(f"{pending} wait to be sent to the provider: mask sync")
 
 

@@ -209,8 +209,19 @@ class SqliteCalls:
             yield CallCount(found, outcome, reason, calls, int(talked))
 
     def prune(self, before: int) -> int:
-        """Forget calls that started before a moment; return how many."""
-        return self._store.execute("DELETE FROM calls WHERE started_at < ?", before)
+        """Forget calls that started before a moment, in short transactions; return how many."""
+        gone = 0
+        while True:
+            with self._store.writing():
+                found = self._store.execute(
+                    "DELETE FROM calls WHERE rowid IN"
+                    " (SELECT rowid FROM calls WHERE started_at < ? LIMIT ?)",
+                    before,
+                    _TIDIED,
+                )
+            gone += found
+            if found < _TIDIED:
+                return gone
 
     def count_before(self, before: int) -> int:
         """Count the calls that started before a moment."""
