@@ -87,6 +87,11 @@ def environment_of_others() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
 
 
+def share_with_children(name: str, value: str) -> None:
+    """Set a variable for the processes that this one starts."""
+    os.environ[name] = value
+
+
 def default_config_file() -> Path:
     """Return the settings file of this user."""
     import platformdirs

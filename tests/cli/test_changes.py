@@ -160,7 +160,7 @@ def test_delete_under_each_of_its_names_forgets(mask: Mask, name: str) -> None:
 
 def test_prune_waits_for_the_grace_that_a_wrong_clock_needs(mask: Mask, clock: FixedClock) -> None:
     clock.pass_(HOUR + DAY - 1)
-    counts = {"pruned": 0, "audit": 0, "deleted": 0, "pending": 0}
+    counts = {"pruned": 0, "audit": 0, "calls": 0, "deleted": 0, "pending": 0}
     assert mask("prune", *JSON).done().json == counts
     clock.pass_(1)
     assert mask("prune", *JSON).done().json == {**counts, "pruned": 1}
