@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -264,6 +265,41 @@ def test_sample_of_bad_rows_has_one_good_row(tmp_path: Path) -> None:
         in run.stdout
     )
     assert not re.search(r"415\W*555\W*01\d\d", run.stdout + run.stderr)
+
+
+def test_script_for_ci_really_provisions_and_simulates(tmp_path: Path) -> None:
+    """Run the page's own lines: the script in a file, the line that starts it in the sandbox."""
+    page = (ROOT / "docs" / "in-ci.md").read_text()
+    script, start, ill = blocks(page, "sh")
+    (tmp_path / "ci-masking.sh").write_text(script)
+    done = _shell(start, tmp_path)
+    assert done.returncode == ExitCode.DONE, done.stderr
+    assert '"changed": false' in done.stdout
+    assert done.stdout.count("connected") >= 2
+    assert not re.search(r"415\W*666\W*77\d\d", done.stdout + done.stderr)
+    broken = start.replace("ci-masking.sh", "broken.sh")
+    (tmp_path / "broken.sh").write_text(script.replace("--expect message", "--expect connected"))
+    assert _shell(broken, tmp_path).returncode == ExitCode.DECLINED
+    if shutil.which("curl"):
+        assert _shell(ill, tmp_path).returncode == ExitCode.TRY_LATER
+
+
+def _shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a page's line in a folder of its own, with the program under its own name."""
+    program = folder / "bin" / "mask"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mask_cli "$@"\n')
+    program.chmod(0o755)
+    more = {"PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        ["/bin/sh", "-c", line],
+        env=inside({**more, "HOME": str(folder)}),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def test_change_notes_tell_of_this_version() -> None:
