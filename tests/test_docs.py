@@ -275,13 +275,28 @@ def test_script_for_ci_really_provisions_and_simulates(tmp_path: Path) -> None:
     done = _shell(start, tmp_path)
     assert done.returncode == ExitCode.DONE, done.stderr
     assert '"changed": false' in done.stdout
-    assert done.stdout.count("connected") >= 2
+    assert done.stderr.count("Verdict: connected") == 2
     assert not re.search(r"415\W*666\W*77\d\d", done.stdout + done.stderr)
     broken = start.replace("ci-masking.sh", "broken.sh")
     (tmp_path / "broken.sh").write_text(script.replace("--expect message", "--expect connected"))
     assert _shell(broken, tmp_path).returncode == ExitCode.DECLINED
     if shutil.which("curl"):
         assert _shell(ill, tmp_path).returncode == ExitCode.TRY_LATER
+
+
+@pytest.mark.parametrize("page", ["going-live-on-plivo", "trying-with-a-real-phone"])
+def test_way_to_a_real_call_works_in_the_sandbox_line_by_line(page: str, tmp_path: Path) -> None:
+    """Run all but what needs an account's secrets, a tunnel, or stays open."""
+    shown = "".join(blocks((ROOT / "docs" / f"{page}.md").read_text(), "sh"))
+    lines = [line for line in shown.splitlines() if not re.match(r"export|ngrok|mask serve", line)]
+    assert len(lines) > 7
+    prepared = "export MASK_PUBLIC_URL=https://mask.example.com\n"
+    if page.startswith("trying"):
+        prepared += "mask plivo number rent '+1 415 555 0120' --yes\n"
+    (tmp_path / "way.sh").write_text("set -eux\n" + prepared + "\n".join(lines) + "\n")
+    done = _shell("mask sandbox -- sh way.sh", tmp_path)
+    assert done.returncode == ExitCode.DONE, done.stderr
+    assert "Verdict: connected" in done.stderr
 
 
 def _shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
