@@ -222,16 +222,7 @@ class AppContext:
             errors = self._pushed(self.pusher(target), orders)
         except MaskError as error:
             errors = [error]
-        if not errors:
-            return None
-        later = all(isinstance(error, TryLater | ProviderUnavailable) for error in errors)
-        kind = TryLater if later else PartlyDone
-        return kind(
-            f"stored here, but not yet at the provider: {errors[0].message}",
-            hint="mask sync sends what is pending; do not repeat this command"
-            if later
-            else errors[0].hint or "mask sync tries again when that is mended",
-        )
+        return not_sent(errors) if errors else None
 
     def _pushed(self, pusher: Pusher, orders: Sequence[str]) -> list[MaskError]:
         """Push one order patiently, or many until the provider is seen to be away."""
@@ -271,3 +262,15 @@ class AppContext:
 
     def _audited_reveal(self) -> None:
         self.audit("reveal", detail=self.command)
+
+
+def not_sent(errors: Sequence[MaskError]) -> MaskError:
+    """Return what a command ends with that did its work here and could not send it."""
+    later = all(isinstance(error, TryLater | ProviderUnavailable) for error in errors)
+    kind = TryLater if later else PartlyDone
+    return kind(
+        f"stored here, but not yet at the provider: {errors[0].message}",
+        hint="mask sync sends what is pending; do not repeat this command"
+        if later
+        else errors[0].hint or "mask sync tries again when that is mended",
+    )
