@@ -19,8 +19,10 @@ ROWS = (
     ("__main__",),
     ("cli", "cli.*"),
     ("demo",),
-    # Deleting an application begins with looking it up as provisioning does.
-    ("consequences",),
+    # Deleting an application begins with looking it up as provisioning does; the pool and the
+    # rows of a plan are the same for both providers.
+    ("consequences", "provision_voximplant"),
+    ("voximplant_steps",),
     ("doctor", "orders", "pooled", "provision", "sync", "transfer", "web", "web.*"),
     ("binding",),
     ("output", "remote", "sandbox", "sandbox.*"),
