@@ -124,7 +124,7 @@ def observe(account: VoximplantAccount, desired: Desired, pool: Pool | None = No
     wants_secret = desired.everything and desired.secret is not None and number is not None
     return Current(
         application,
-        account.find_scenario(desired.scenario),
+        None if number is None else account.find_scenario(desired.scenario, number),
         () if number is None else tuple(account.rules(number)),
         bound,
         tuple(account.number(other) for other in others),

@@ -127,7 +127,7 @@ def create_rule(
     found = next((one for one in rules if one.pattern == pattern), None)
     if found is None and not dry_run:
         name = mask.voximplant.account.resolve_application(where).name
-        runs = mask.voximplant.find_scenario(scenario or scenario_name(name))
+        runs = mask.voximplant.find_scenario(scenario or scenario_name(name), where)
         if runs is None:
             raise NotFound("there is no such scenario", hint="mask voximplant scenario deploy")
         new = rule_name(mask.number(number), {one.name for one in rules})
