@@ -103,6 +103,11 @@ class Output:
         """Print an answer that is text by nature: a script, a document, a path."""
         self._write(text.removesuffix("\n"))
 
+    def revealed(self, text: str) -> str | None:
+        """Return a text with whole numbers when they may be shown, having been audited."""
+        self._allow_reveal()
+        return None if self.reveal is None else text
+
     def raw(self, text: str) -> None:
         """Print a piece of an answer as it is, its own line ends included."""
         self._write(text, end="")
@@ -126,6 +131,14 @@ class Output:
         """Tell a person what needs their attention."""
         self.tell(f"Warning: {text}")
 
+    def agreed(self, question: str) -> bool:
+        """Ask the person at the terminal; whatever is not yes is no.
+
+        The question is shown as it is: what somebody agrees to they must be able to read.
+        """
+        print(f"{question} [y/N]: ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
     def error(self, error: MaskError) -> None:
         """Tell a person what happened and what to do."""
         self.tell(f"Error: {error.message}")
@@ -143,6 +156,16 @@ class Output:
         if self.reveal is not None and not self._revealed:
             self.reveal()
             self._revealed = True
+
+    @property
+    def draws(self) -> bool:
+        """Whether a person reads it: tables, and bars in them."""
+        return self._chosen() is Format.TABLE
+
+    @property
+    def structured(self) -> bool:
+        """Whether a program reads it as JSON."""
+        return self._chosen() in (Format.JSON, Format.JSONL)
 
     def _chosen(self) -> Format:
         if self.format is Format.AUTO:

@@ -71,6 +71,9 @@ def shape_decides(digits: str) -> bool:
 @cache
 def _plan(head: str) -> tuple[int, frozenset[int], Callable[[str, int], object]] | None:
     """Return the length of the country code, the lengths after it, and a prefix test."""
+    if head.startswith("0"):
+        # No country code does; 001 is not 1.
+        return None
     for length in range(1, _LONGEST_CODE + 1):
         regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(head[:length] or 0))
         if regions:

@@ -44,7 +44,7 @@ def blocks(page: str, *languages: str) -> list[str]:
 
 def whole_lines(page: str) -> Iterator[str]:
     """Yield each call of mask in a page's blocks, without the program's name."""
-    for block in blocks(page, "sh", "cron"):
+    for block in blocks(page, "sh", "cron", "yaml"):
         for line in block.replace("\\\n", " ").splitlines():
             _, found, rest = f" {line}".partition(" mask ")
             if found:

@@ -29,8 +29,15 @@ if TYPE_CHECKING:
     from mask_cli.sync import Pusher
 
 CHANGED_FIELDS = (*MAPPING_FIELDS, "changed", "allocation", "asks")
+_OVERRIDABLE = ("public_url",)
+"""Settings that some command has an option for."""
 _PATIENCE = 5.0
 """Seconds that a command waits for another process to finish with the same order."""
+
+
+def utc_now() -> int:
+    """Return the time in UTC seconds; a function, as it travels to other processes."""
+    return int(datetime.now(UTC).timestamp())
 
 
 @dataclass
@@ -43,7 +50,7 @@ class AppContext:
     @cached_property
     def settings(self) -> Settings:
         """The settings in force."""
-        names = ("config", "database")
+        names = ("config", "database", *_OVERRIDABLE)
         flags: dict[str, str] = {n: self.flags[n] for n in names if n in self.flags}
         return load_settings(flags)
 
@@ -125,7 +132,16 @@ class AppContext:
 
     def now(self) -> int:
         """Return the time in UTC seconds."""
-        return int(datetime.now(UTC).timestamp())
+        return utc_now()
+
+    def override(self, **settings: str | None) -> None:
+        """Put a command's own options above the settings; before any setting is read."""
+        self.flags.update({name: text for name, text in settings.items() if text is not None})
+
+    def check_store(self) -> None:
+        """Make the database ready, or raise, and let go of it again: others will open it."""
+        self.store.close()
+        del self.store
 
     def close(self) -> None:
         """Let go of the database and of connections."""

@@ -83,7 +83,8 @@ def create(
 def list_(ctx: typer.Context) -> None:
     """List the applications."""
     mask: AppContext = ctx.obj
-    mask.output.records(APPLICATION_FIELDS, map(shown, mask.plivo.applications()))
+    # All pages before the first line: a list that breaks off prints nothing.
+    mask.output.records(APPLICATION_FIELDS, list(map(shown, mask.plivo.applications())))
 
 
 @application.command()

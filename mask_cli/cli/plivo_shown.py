@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mask_cli.errors import SafetyStop
+from mask_cli.errors import Declined, SafetyStop
 from mask_cli.models import PhoneNumber
 from mask_cli.output import on_terminal
 from mask_cli.providers.base import Application, OfferedNumber, RentedNumber
@@ -134,8 +134,8 @@ def settled(mask: AppContext, consequence: str, *, yes: bool, dry_run: bool) -> 
         return False
     if yes:
         mask.output.say(f"{said}.")
-    elif on_terminal():
-        typer.confirm(f"{said}. Go on?", abort=True, err=True)
-    else:
+    elif not on_terminal():
         raise SafetyStop(f"{consequence}; nothing was done", hint="--yes goes on")
+    elif not mask.output.agreed(f"{said}. Go on?"):
+        raise Declined("nothing was done")
     return True

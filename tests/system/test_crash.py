@@ -186,10 +186,10 @@ def test_a_process_killed_while_the_provider_has_its_request_leaves_one_picture(
         world.possible[order] = {wanted}
     for nth in (1, 2, 2):
         assert killed_by_provider(world, nth, before, "sync") == -signal.SIGKILL
+        if before:
+            # Else syncs wait until the leases of the killed are over.
+            world.let_leases_end()
 
-    if before:
-        # Else the sync waits until the leases of the killed are over.
-        world.let_leases_end()
     counts = json.loads(world.run("sync", "--format", "json"))
     assert counts["pending"] == 0
     # An expired mapping stays here; it is there no more.
@@ -265,7 +265,7 @@ FILLING = [
     ("after", 2, "DROP INDEX"),
     ("before", 2, "CREATE INDEX"),
 ]
-MERGING = [("before", 1, "INSERT OR REPLACE"), ("after", 1, "INSERT OR REPLACE")]
+MERGING = [("before", 1, "INSERT INTO mappings"), ("after", 1, "INSERT INTO mappings")]
 
 
 @pytest.mark.parametrize("filled", [False, True], ids=["empty", "filled"])
