@@ -301,3 +301,10 @@ def rule_named(rules: Iterable[RemoteRule], name_or_id: str) -> RemoteRule:
             hint="mask voximplant rule list shows them",
         )
     return found
+
+
+def deployed_text(account: VoximplantAccount, application: str) -> str | None:
+    """Return the text of an application's scenario, None when none was deployed."""
+    found = account.account.resolve_application(application)
+    scenario = account.find_scenario(scenario_name(found.name), found.application_id)
+    return None if scenario is None else scenario.text
