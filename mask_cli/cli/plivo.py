@@ -112,7 +112,7 @@ def delete(
     mask.output.record(
         {
             "app_id": gone and gone.app_id,
-            "name": gone.name if gone else which,
+            "name": gone and gone.name,
             "unassigned": [number.e164 for number in found.numbers],
             "changed": gone is not None and not dry_run,
         }

@@ -153,4 +153,6 @@ def unrent(
         mask.plivo.unrent(ours)
         mask.pool.let_go(ours)
     changed = rented is not None and not dry_run
-    mask.output.record({"number": ours.e164, "bound": found.bound, "changed": changed})
+    # What is not ours may be a person's.
+    number_shown = ours.e164 if rented is not None else ours
+    mask.output.record({"number": number_shown, "bound": found.bound, "changed": changed})

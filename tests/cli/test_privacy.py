@@ -16,6 +16,7 @@ import typer.main
 
 from mask_cli.cli import app
 from mask_cli.errors import ExitCode
+from mask_cli.sandbox.plivo_api import PlivoSandbox
 from mask_cli.sandbox.voximplant_kvs import Stored
 from tests.cli.conftest import DAY, NOON, PARTIES
 from tests.cli.leaks import GUIDE, whole_numbers
@@ -41,6 +42,8 @@ WRITTEN = (
 IN_NAMES = tuple(number for number in WRITTEN if number != "4156667777")
 # A rented number is the operator's own and shown whole; no party of these tests has it.
 POOL = "+14155550190"
+RENTED = "+14155550120"
+"""The operator's own, shown whole; of the parties' numbers that are looked for it is none."""
 RUNS_UNTIL_STOPPED = {("sandbox",), ("serve",)}
 TAKES_SECONDS = {("demo",)}
 
@@ -89,12 +92,42 @@ GOOD: dict[tuple[str, ...], tuple[str, ...]] = {
     ("voximplant", "kv", "get"): ("order:12345",),
     ("voximplant", "kv", "set"): ("order:1", '{"courier":"14156667777"}'),
     ("voximplant", "kv", "delete"): ("+14156667778",),
+    ("plivo", "app", "create"): ("shop", "--answer-url", "https://shop.example/answer"),
+    ("plivo", "app", "list"): (),
+    ("plivo", "app", "show"): ("shop",),
+    ("plivo", "number", "search"): ("US", "--pattern", RENTED[2:-1]),
+    ("plivo", "number", "rent"): (RENTED, "--yes"),
+    ("plivo", "number", "list"): (),
+    ("plivo", "number", "assign"): (RENTED, "--app", "shop"),
+    ("plivo", "up"): (
+        *("--app", "masking", "--public-url", "https://mask.example"),
+        *("--number", RENTED, "--take-over"),
+    ),
+    ("plivo", "number", "unassign"): (RENTED,),
+    ("plivo", "number", "unrent"): (RENTED, "--yes"),
+    ("plivo", "app", "delete"): ("shop", "--yes"),
 }
 
 
 @pytest.fixture
-def filled(mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def plivo(monkeypatch: pytest.MonkeyPatch) -> Iterator[PlivoSandbox]:
+    """An emulated Plivo account that never asks for patience; the environment points at it."""
+    with PlivoSandbox() as sandbox:
+        sandbox.rate_limit = 1_000_000
+        for name, value in sandbox.environment().items():
+            monkeypatch.setenv(name, value)
+        yield sandbox
+
+
+@pytest.fixture
+def filled(
+    mask: Mask,
+    provider: VoximplantSandbox,
+    plivo: PlivoSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Mappings here and there, foreign items with numbers in keys and values, a file to import."""
+    assert plivo.requests.maxlen
     monkeypatch.chdir(mask.home)
     mask("add", "12345", *PARTIES).done()
     mask("add", "20001", "--courier", GUIDE[1], "--client", GUIDE[0], "--no-push").done()
