@@ -524,7 +524,7 @@ def test_an_id_that_is_none_is_not_kept_and_the_call_goes_on(web: Running, call_
     [
         {"HangupCause": "14156667777", "Duration": "-5"},
         {"HangupCause": "x" * 999, "Duration": "9" * 40},
-        {"HangupCause": "<b>", "Duration": "١"},
+        {"HangupCause": "<b>", "Duration": "\u0661"},
     ],
 )
 def test_what_the_end_tells_is_checked_before_it_is_kept(
