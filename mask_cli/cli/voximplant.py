@@ -25,11 +25,28 @@ if TYPE_CHECKING:
 
 ITEM_FIELDS = ("key", "value", "expires_at")
 
-app = Commands(name="voximplant", help="See and change what stands at Voximplant.")
-kv = Commands(name="kv", help="The items of the application's key-value store.")
-app.add_typer(kv)
+app = Commands(
+    name="voximplant",
+    add_completion=False,
+    places={
+        "up": "voximplant_setup:up",
+        "scenario": "voximplant_scenario:app",
+        "app": "voximplant_setup:application",
+        "rule": "voximplant_setup:rule",
+        "number": "voximplant_numbers:app",
+        "kv": "voximplant:kv",
+    },
+)
+kv = Commands(
+    name="kv", add_completion=False, help="The items of the application's key-value store."
+)
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The whole key, prefix included.")]
+
+
+@app.callback()
+def voximplant() -> None:
+    """Set up a Voximplant account, in one plan or step by step; see what stands there."""
 
 
 @kv.command("list")

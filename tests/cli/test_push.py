@@ -363,6 +363,33 @@ def test_denied_credentials_are_not_retried_but_nothing_is_lost(
     healed(mask, provider, clock)
 
 
+def test_what_was_done_here_is_told_when_nothing_can_be_sent_afterwards(
+    mask: Mask, provider: VoximplantSandbox, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script that reads an empty answer would take a stored import for one that failed."""
+    rows = "order,courier,client\n12345,12222222222,13333333333\n"
+    provider.faults.add("error", times=0, code=104, message="Forbidden command")
+    run = mask("import", "-", "--push", *JSON, stdin=rows)
+    run.answered(ExitCode.PARTLY, "stored here", "Forbidden command")
+    assert (run.json["added"], run.json["set"], run.json["pending"]) == (1, None, 1)
+    provider.faults.clear()
+    mask("sync").done()
+
+    mask("expire", "12345", "--no-push").done()
+    clock.pass_(60)
+    provider.faults.add("error", times=0, code=104, message="Forbidden command")
+    run = mask("prune", "--grace", "0", *JSON)
+    run.answered(ExitCode.PARTLY, "stored here", "Forbidden command")
+    assert (run.json["pruned"], run.json["deleted"], run.json["pending"]) == (1, None, 1)
+
+    provider.faults.clear()
+    provider.faults.add("json-status", times=0, status=500)
+    monkeypatch.setenv("MASK_VOXIMPLANT_APPLICATION", "never-looked-up")
+    run = mask("import", "-", "--push", *JSON, stdin=rows)
+    run.answered(ExitCode.TRY_LATER, "stored here", "mask sync")
+    assert (run.json["added"], run.json["pending"]) == (1, 1)
+
+
 def test_a_refusal_for_good_is_told_and_shown_as_failed(
     mask: Mask, provider: VoximplantSandbox, clock: FixedClock
 ) -> None:
