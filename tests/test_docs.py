@@ -279,7 +279,7 @@ def test_script_for_ci_really_provisions_and_simulates(tmp_path: Path) -> None:
     assert done.stderr.count("Verdict: connected") == 2
     assert not re.search(r"415\W*666\W*77\d\d", done.stdout + done.stderr)
     broken = start.replace("ci-masking.sh", "broken.sh")
-    (tmp_path / "broken.sh").write_text(script.replace("--expect message", "--expect connected"))
+    (tmp_path / "broken.sh").write_text(script.replace("client_to_courier", "courier_to_client"))
     assert _shell(broken, tmp_path).returncode == ExitCode.DECLINED
     if shutil.which("curl"):
         assert _shell(ill, tmp_path).returncode == ExitCode.TRY_LATER
