@@ -80,6 +80,8 @@ def list_(
     mask: AppContext = ctx.obj
     if active + expired + all_ + pending + remote > 1:
         raise UsageError("--active, --expired, --all, --pending and --remote exclude each other")
+    if (remote or pending) and (courier or client):
+        raise UsageError("--courier and --client do not go with --remote or --pending")
     if remote or pending:
         _list_remote(mask, limit) if remote else _list_pending(mask, limit)
         return
