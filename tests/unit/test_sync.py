@@ -334,6 +334,25 @@ def test_a_lease_outlasts_every_request_it_covers(bench: Bench) -> None:
     assert pusher.lease > 2 * 10 + 1
 
 
+def test_a_lease_given_by_a_wrong_clock_does_not_keep_an_order_reachable_for_years(
+    bench: Bench,
+) -> None:
+    bench.put()
+    bench.push()
+    right = bench.now
+    bench.time[0] += 3_650 * DAY
+    bench.put(expires_at=bench.now + DAY)
+    bench.sandbox.faults.add("silent", times=0)
+    assert bench.push().outcome is Outcome.UNAVAILABLE
+    bench.sandbox.faults.clear()
+
+    bench.time[0] = right
+    bench.put(expires_at=right)
+
+    assert bench.push().outcome is Outcome.DELETED
+    assert bench.stands() == {}
+
+
 def test_an_unanswered_write_of_an_older_value_is_overwritten(bench: Bench) -> None:
     bench.put()
     bench.sandbox.faults.add("silent-applied", times=0)
