@@ -19,15 +19,15 @@ ROWS = (
     ("__main__",),
     ("cli", "cli.*"),
     ("demo",),
-    # Deleting an application begins with looking it up as provisioning does.
-    ("consequences",),
-    ("call_report", "doctor", "orders", "pooled", "provision", "sync", "transfer", "web", "web.*"),
+    # These begin with what provisioning knows: applications by name, the addresses it sets,
+    # the rows of a plan.
+    ("call_import", "consequences", "doctor", "provision_voximplant"),
+    ("voximplant_steps",),
+    ("call_report", "orders", "pooled", "provision", "sync", "transfer", "web", "web.*"),
     ("binding",),
-    # These play the scenario's calls in the sandbox.
-    ("scenario.behaviour*", "scenario.bench", "scenario.check", "scenario.mutations"),
     ("output", "remote", "sandbox", "sandbox.*"),
     ("progress", "scenario", "scenario.*", "tables"),
-    ("binding", "config", "providers", "providers.*", "store", "store.*"),
+    ("config", "providers", "providers.*", "store", "store.*"),
     ("settings",),
     ("phone", "plivo_signature", "records", "rows"),
     ("providers.base", "store.base", "store.calls_base"),

@@ -83,7 +83,8 @@ def create(
 def list_(ctx: typer.Context) -> None:
     """List the applications."""
     mask: AppContext = ctx.obj
-    mask.output.records(APPLICATION_FIELDS, map(shown, mask.plivo.applications()))
+    # All pages before the first line: a list that breaks off prints nothing.
+    mask.output.records(APPLICATION_FIELDS, list(map(shown, mask.plivo.applications())))
 
 
 @application.command()
@@ -111,7 +112,7 @@ def delete(
     mask.output.record(
         {
             "app_id": gone and gone.app_id,
-            "name": gone.name if gone else which,
+            "name": gone and gone.name,
             "unassigned": [number.e164 for number in found.numbers],
             "changed": gone is not None and not dry_run,
         }

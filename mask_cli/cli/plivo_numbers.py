@@ -64,7 +64,7 @@ def search(
     given = {"type": type_, "pattern": pattern, "region": region, "city": city}
     filters = {name: value for name, value in given.items() if value is not None}
     offers = mask.plivo.offered_numbers(where.upper(), services="voice", **filters)
-    mask.output.records(OFFERED_FIELDS, map(shown, islice(offers, limit)))
+    mask.output.records(OFFERED_FIELDS, list(map(shown, islice(offers, limit))))
 
 
 @app.command()
@@ -98,7 +98,7 @@ def list_(ctx: typer.Context) -> None:
     """List the rented numbers and the applications they lead to."""
     mask: AppContext = ctx.obj
     pairs = named_numbers(mask.plivo)
-    records = ({**shown(rented), "application": name} for rented, name in pairs)
+    records = [{**shown(rented), "application": name} for rented, name in pairs]
     mask.output.records(RENTED_FIELDS, records)
 
 
@@ -153,4 +153,6 @@ def unrent(
         mask.plivo.unrent(ours)
         mask.pool.let_go(ours)
     changed = rented is not None and not dry_run
-    mask.output.record({"number": ours.e164, "bound": found.bound, "changed": changed})
+    # What is not ours may be a person's.
+    number_shown = ours.e164 if rented is not None else ours
+    mask.output.record({"number": number_shown, "bound": found.bound, "changed": changed})

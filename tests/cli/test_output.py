@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -206,6 +207,21 @@ def test_wrong_usage_is_told_from_bad_data(mask: Mask, words: tuple[str, ...]) -
     mask(*words).failed(ExitCode.USAGE)
 
 
+def test_a_wrong_format_is_found_before_anything_is_done(mask: Mask) -> None:
+    mask("add", "12345", *PARTIES).done()
+    file = mask.home / "export.csv"
+    for words in (("export", str(file)), ("delete", "12345"), ("show", "99999")):
+        mask(*words, "--format", "jsn").failed(ExitCode.USAGE, "'jsn'")
+        mask("--format", "jsn", *words).failed(ExitCode.USAGE, "'jsn'")
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("kind", ["--remote", "--pending"])
+def test_a_filter_that_does_not_count_is_not_ignored(mask: Mask, kind: str) -> None:
+    mask("list", kind, "--courier", "+14155550103").failed(ExitCode.USAGE, "--courier")
+    mask("list", kind, "--client", "+14155550103").failed(ExitCode.USAGE, "--client")
+
+
 def test_version_and_help_are_answers(mask: Mask) -> None:
     assert mask("--version").done().out == f"mask {__version__}\n"
     for words in (("--help",), ("list", "-h"), ("voximplant", "kv", "set", "--help")):
@@ -321,8 +337,8 @@ def test_a_full_disk_under_stdout_is_told_and_is_not_a_bug(mask: Mask, clock: Fi
 def test_closed_streams_do_not_hurt(mask: Mask, clock: FixedClock) -> None:
     clock.run()
     mask("add", "12345", *PARTIES).done()
-    words = "exec python -m mask_cli list >&-"
-    done = subprocess.run(["bash", "-c", words], capture_output=True, check=False)
+    words = 'exec "$0" -m mask_cli list >&-'
+    done = subprocess.run(["bash", "-c", words, sys.executable], capture_output=True, check=False)
     assert b"Traceback" not in done.stderr
     assert done.returncode != ExitCode.BUG
 

@@ -164,6 +164,7 @@ def killed_by_provider(world: World, nth: int, before: bool, *command: str) -> i
     return process.returncode
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 def test_a_process_killed_while_the_provider_has_its_request_leaves_one_picture(
     world: World, before: bool
@@ -265,7 +266,7 @@ FILLING = [
     ("after", 2, "DROP INDEX"),
     ("before", 2, "CREATE INDEX"),
 ]
-MERGING = [("before", 1, "INSERT OR REPLACE"), ("after", 1, "INSERT OR REPLACE")]
+MERGING = [("before", 1, "INSERT INTO mappings"), ("after", 1, "INSERT INTO mappings")]
 
 
 @pytest.mark.parametrize("filled", [False, True], ids=["empty", "filled"])
