@@ -102,14 +102,17 @@ def _provider(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
     site.account.account_info()
     target = site.looked_up(patient.open_store())
     yield "ok", f"{target.endpoint}: application {target.application}", None
-    difference = site.account.clock_difference
-    if difference is not None and abs(difference) > CLOCK_TOLERANCE:
-        way = "ahead of" if difference > 0 else "behind"
-        yield (
-            "warning",
-            f"our clock is {format_duration(abs(difference))} {way} the provider's",
-            "set the clock, as with NTP: expiry times depend on it",
-        )
+    problem = clock_problem(site.account.clock_difference)
+    if problem is not None:
+        yield "warning", problem, "set the clock, as with NTP: expiry times depend on it"
+
+
+def clock_problem(difference: int | None) -> str | None:
+    """Put into words that the provider's clock is far ahead of (above zero) or behind ours."""
+    if difference is None or abs(difference) <= CLOCK_TOLERANCE:
+        return None
+    way = "behind" if difference > 0 else "ahead of"
+    return f"our clock is {format_duration(abs(difference))} {way} the provider's"
 
 
 def _pending(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:

@@ -19,7 +19,7 @@ ROWS = (
     ("__main__",),
     ("cli", "cli.*"),
     ("demo",),
-    ("doctor", "orders", "provision", "sync", "transfer", "web", "web.*"),
+    ("doctor", "orders", "provision", "sync", "sync.*", "transfer", "web", "web.*"),
     # These play the scenario's calls in the sandbox.
     ("scenario.behaviour*", "scenario.bench", "scenario.check", "scenario.mutations"),
     ("output", "remote", "sandbox", "sandbox.*"),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mask_cli.providers.plivo import PlivoClient
     from mask_cli.provision import Pool
     from mask_cli.remote import RemoteSite
+    from mask_cli.store.upkeep import SqliteUpkeep
     from mask_cli.sync import Pusher
 
 CHANGED_FIELDS = (*MAPPING_FIELDS, "changed", "allocation", "asks")
@@ -93,6 +94,22 @@ class AppContext:
             endpoint=settings["plivo.endpoint"],
             ca_bundle=tls_authorities(),
         )
+
+    @cached_property
+    def upkeep(self) -> SqliteUpkeep:
+        """What long runs ask of the database."""
+        from mask_cli.store.upkeep import SqliteUpkeep
+
+        return SqliteUpkeep(self.store)
+
+    def warn_of_clock(self) -> None:
+        """Warn when the provider's clock was far from ours in its last answer."""
+        from mask_cli.doctor import clock_problem
+
+        difference = None if self.site is None else self.site.account.clock_difference
+        problem = clock_problem(difference)
+        if problem is not None:
+            self.output.warn(f"{problem}; expiry times depend on it")
 
     @property
     def pool(self) -> Pool | None:

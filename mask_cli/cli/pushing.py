@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mask_cli.sync.crew import Pace
 from mask_cli.errors import MaskError, PartlyDone, TryLater
 from mask_cli.sync import Outcome, SyncReport, sync_record
 
@@ -13,31 +16,66 @@ if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
     from mask_cli.records import Record
 
+JOBS, MOST_JOBS = 16, 64
 _NAMED = 20
 """How many failures are named one by one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a run goes: requests side by side, how many a second, when to stop.
+
+    `end` is a `time.monotonic()` moment.
+    """
+
+    jobs: int = JOBS
+    pace: Pace = field(default_factory=Pace)
+    end: float | None = None
+
+
+def mannered(mask: AppContext, jobs: int, rate: float | None, timeout: int | None) -> Manner:
+    """Return how a run is to go; `timeout` seconds from now it is over, whatever it does then."""
+    if mask.site is not None:
+        mask.site.connections = jobs
+        mask.site.timeout = min(mask.site.timeout, timeout or mask.site.timeout)
+    return Manner(jobs, Pace(rate), None if timeout is None else time.monotonic() + timeout)
+
+
 def push_pending(
-    mask: AppContext, counts: dict[str, int] | None = None, end: float | None = None
+    mask: AppContext, counts: dict[str, int] | None = None, manner: Manner | None = None
 ) -> None:
     """Send what is pending; print the run's counts, after those of what went before it."""
     assert mask.site is not None, "asked before"  # noqa: S101
     target = mask.site.looked_up(mask.store)
-    orders = [order for order, _, _ in mask.store.pending(target, mask.now())]
-    report = synced(mask, orders, end)
-    done = sum(report.counts[o] for o in (Outcome.SET, Outcome.DELETED, Outcome.NOTHING))
-    record = sync_record(report, len(orders) - done)
-    told(mask, {**(counts or {}), **record}, report, len(orders))
+    total = mask.upkeep.count_pending(target, mask.now())
+    report = synced(mask, mask.upkeep.pending_orders(target, mask.now()), total, manner)
+    record = sync_record(report, max(0, total - report.done))
+    told(mask, {**(counts or {}), **record}, report, total)
 
 
-def synced(mask: AppContext, orders: Iterable[str], end: float | None) -> SyncReport:
-    """Send these orders, with progress; stop at `end`, a `time.monotonic()` moment."""
-    orders = list(orders)
+def synced(
+    mask: AppContext, orders: Iterable[str], total: int, manner: Manner | None = None
+) -> SyncReport:
+    """Send these orders, with progress on a terminal and one line about it elsewhere."""
+    manner = manner or Manner()
     target = mask.target()
     assert target is not None, "asked before"  # noqa: S101
-    with mask.output.progress("Sending", len(orders)) as step:
+    started = time.monotonic()
+    with mask.output.progress("Sending", total) as step:
         pusher = mask.pusher(target)
-        return pusher.sync(orders, until=end, progress=lambda _: step())
+        report = pusher.sync(
+            orders,
+            until=manner.end,
+            progress=lambda _: step(),
+            jobs=manner.jobs,
+            pace=manner.pace,
+        )
+    mask.warn_of_clock()
+    if total:
+        seconds = max(0.001, time.monotonic() - started)
+        rate = f"{seconds:.1f} s, {report.done / seconds:.0f} a second"
+        mask.output.say(f"{report.done} of {total} orders done in {rate}.")
+    return report
 
 
 def told(mask: AppContext, counts: Record, report: SyncReport, total: int) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mask_cli.cli.options import DryRun, Limit, NoPush, duration, grace
-from mask_cli.cli.pushing import push_pending, synced, told
+from mask_cli.cli.pushing import JOBS, MOST_JOBS, mannered, push_pending, synced, told
 from mask_cli.doctor import CHECK_FIELDS, Patient, examined
 from mask_cli.errors import ExitCode
 from mask_cli.models import DAY
@@ -18,6 +17,15 @@ from mask_cli.sync import Outcome, SyncReport, sync_record
 if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
 
+Jobs = Annotated[
+    int, typer.Option("--jobs", min=1, max=MOST_JOBS, metavar="N", help="Requests side by side.")
+]
+Rate = Annotated[
+    float | None,
+    typer.Option("--rate", min=0.01, metavar="R", help="At most so many requests a second."),
+]
+Timeout = Annotated[int | None, duration("--timeout", "Stop cleanly after so long.")]
+
 AUDIT_FIELDS = ("at", "actor", "action", "order", "detail")
 
 
@@ -26,19 +34,21 @@ def sync(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="With --dry-run: exit 3 when something is pending.")
     ] = False,
-    timeout: Annotated[int | None, duration("--timeout", "Stop cleanly after so long.")] = None,
+    jobs: Jobs = JOBS,
+    rate: Rate = None,
+    timeout: Timeout = None,
     dry_run: DryRun = False,
 ) -> None:
     """Send what is pending to the provider."""
     mask: AppContext = ctx.obj
-    end = None if timeout is None else time.monotonic() + timeout
+    manner = mannered(mask, jobs, rate, timeout)
     if mask.site is None:
         mask.output.counts(sync_record(SyncReport(), 0))
         mask.output.say("No provider is configured: there is nowhere to send to.")
     elif dry_run:
         _tell_pending(mask, exit_code=exit_code)
     else:
-        push_pending(mask, end=end)
+        push_pending(mask, manner=manner)
 
 
 def prune(
@@ -59,7 +69,7 @@ def prune(
         pending = mask.store.pending(target, mask.now(), deletions_only=True)
         deletions = [order for order, _, _ in pending]
     if deletions and not no_push:
-        report = synced(mask, deletions, None)
+        report = synced(mask, deletions, len(deletions))
         counts["deleted"] = report.counts[Outcome.DELETED]
         counts["pending"] = len(deletions) - counts["deleted"] - report.counts[Outcome.NOTHING]
         told(mask, counts, report, len(deletions))
@@ -103,7 +113,7 @@ def _tell_pending(mask: AppContext, *, exit_code: bool) -> None:
     if target is None:
         assert mask.site is not None, "asked before"  # noqa: S101
         target = mask.site.looked_up(mask.store)
-    pending = sum(1 for _ in mask.store.pending(target, mask.now()))
+    pending = mask.upkeep.count_pending(target, mask.now())
     mask.output.counts(sync_record(SyncReport(), pending), well=not pending)
     if pending and exit_code:
         raise typer.Exit(ExitCode.PENDING)

@@ -1,0 +1,91 @@
+"""What long runs ask of the SQLite store: little memory, short reads, one at a time.
+
+A cursor that stays open would hold the database's past while others write, and fail the next
+transaction of its own connection; so what is long is read piece by piece.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mask_cli.store.columns import (
+    DELETIONS,
+    JOINED,
+    MAPPING_WIDTH,
+    WRITES,
+    as_item,
+    as_mapping,
+)
+from mask_cli.store.connection import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mask_cli.models import Mapping, RemoteItem, Target
+    from mask_cli.store.sqlite import SqliteStore
+
+_PIECE = 500
+
+# Where a piece goes on is part of each half, so that it is found by primary key.
+_DELETIONS = f"{DELETIONS} AND i.order_number > :after ORDER BY i.order_number LIMIT {_PIECE}"
+_WRITES = f"{WRITES} AND m.order_number > :after ORDER BY m.order_number LIMIT {_PIECE}"
+_LOCAL = f"""
+    SELECT m.order_number, {JOINED} FROM mappings m
+    LEFT JOIN remote_items i ON i.target_id = :t AND i.order_number = m.order_number
+    WHERE m.order_number > :after ORDER BY m.order_number LIMIT {_PIECE}
+"""
+_BASE_ONLY = f"""
+    SELECT i.order_number, {JOINED} FROM remote_items i
+    LEFT JOIN mappings m ON m.order_number = i.order_number
+    WHERE i.target_id = :t AND m.order_number IS NULL AND i.order_number > :after
+    ORDER BY i.order_number LIMIT {_PIECE}
+"""
+
+
+class SqliteUpkeep:
+    """A room of one store; nothing of it may be used inside `writing()` but `note_run`."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    def count_pending(self, target: Target, now: int) -> int:
+        """Count what has to be sent to a target."""
+        sql = f"SELECT (SELECT count(*) FROM ({WRITES})) + (SELECT count(*) FROM ({DELETIONS}))"
+        with translated(self._store.path):
+            row = self._store.connection.execute(sql, self._values(target, now)).fetchone()
+        return int(row[0])
+
+    def pending_orders(self, target: Target, now: int) -> Iterator[str]:
+        """Yield what has to be sent, deletions first: who was taken off must not be reached.
+
+        Others, and the caller itself, may write between two orders.
+        """
+        for sql in (_DELETIONS, _WRITES):
+            for order, _, _ in self._pieces(sql, target, now):
+                yield order
+
+    def compared(
+        self, target: Target, now: int
+    ) -> Iterator[tuple[str, Mapping | None, RemoteItem | None]]:
+        """Yield all that is known here of any order: its mapping and its base."""
+        for sql in (_LOCAL, _BASE_ONLY):
+            yield from self._pieces(sql, target, now)
+
+    def _pieces(
+        self, sql: str, target: Target, now: int
+    ) -> Iterator[tuple[str, Mapping | None, RemoteItem | None]]:
+        after = ""
+        while True:
+            values = {**self._values(target, now), "after": after}
+            with translated(self._store.path):
+                rows = self._store.connection.execute(sql, values).fetchall()
+            for row in rows:
+                mapping = as_mapping(row[1:]) if row[1] is not None else None
+                yield row[0], mapping, as_item(row[1 + MAPPING_WIDTH :])
+            if len(rows) < _PIECE:
+                return
+            after = rows[-1][0]
+
+    def _values(self, target: Target, now: int) -> dict[str, object]:
+        row = self._store.row("SELECT target_id FROM targets WHERE name = ?", target.id)
+        return {"t": row[0] if row else 0, "now": now}
