@@ -27,7 +27,7 @@ ROWS = (
     ("config", "providers", "providers.*", "store", "store.*"),
     ("settings",),
     ("phone", "plivo_signature", "records", "rows"),
-    ("allocation", "plan", "providers.base", "routing", "store.base"),
+    ("allocation", "plan", "providers.base", "reconcile", "routing", "store.base"),
     ("models",),
     ("times",),
     ("redaction",),
@@ -37,7 +37,7 @@ ROWS = (
 
 PURE = (
     *("allocation", "errors", "models", "plan", "providers.base", "records"),
-    *("redaction", "routing", "rows", "store.base", "times"),
+    *("reconcile", "redaction", "routing", "rows", "store.base", "times"),
 )
 _EFFECTS = frozenset(
     "http os pathlib select shutil signal socket sqlite3 ssl subprocess tempfile threading time "

@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mask_cli.sync.crew import Pace
 from mask_cli.errors import MaskError, PartlyDone, TryLater
+from mask_cli.reconcile import refuse_orphans
 from mask_cli.sync import Outcome, SyncReport, sync_record
+from mask_cli.sync.crew import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,22 +32,31 @@ class Manner:
     jobs: int = JOBS
     pace: Pace = field(default_factory=Pace)
     end: float | None = None
+    force: bool = False
 
 
-def mannered(mask: AppContext, jobs: int, rate: float | None, timeout: int | None) -> Manner:
+def mannered(
+    mask: AppContext, jobs: int, rate: float | None, timeout: int | None, *, force: bool
+) -> Manner:
     """Return how a run is to go; `timeout` seconds from now it is over, whatever it does then."""
     if mask.site is not None:
         mask.site.connections = jobs
         mask.site.timeout = min(mask.site.timeout, timeout or mask.site.timeout)
-    return Manner(jobs, Pace(rate), None if timeout is None else time.monotonic() + timeout)
+    end = None if timeout is None else time.monotonic() + timeout
+    return Manner(jobs, Pace(rate), end, force)
 
 
 def push_pending(
     mask: AppContext, counts: dict[str, int] | None = None, manner: Manner | None = None
 ) -> None:
-    """Send what is pending; print the run's counts, after those of what went before it."""
+    """Send what is pending; print the run's counts, after those of what went before it.
+
+    Raises SafetyStop when many keys would be deleted that nobody here asked to.
+    """
     assert mask.site is not None, "asked before"  # noqa: S101
     target = mask.site.looked_up(mask.store)
+    if manner is None or not manner.force:
+        refuse_orphans(*mask.upkeep.orphans(target, mask.now()))
     total = mask.upkeep.count_pending(target, mask.now())
     report = synced(mask, mask.upkeep.pending_orders(target, mask.now()), total, manner)
     record = sync_record(report, max(0, total - report.done))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mask_cli.cli.options import DryRun, Limit, NoPush, duration, grace
-from mask_cli.cli.pushing import JOBS, MOST_JOBS, mannered, push_pending, synced, told
+from mask_cli.cli.pushing import JOBS, MOST_JOBS, Manner, mannered, push_pending, synced, told
+from mask_cli.cli.reconciling import mend, tell_drift
 from mask_cli.doctor import CHECK_FIELDS, Patient, examined
 from mask_cli.errors import ExitCode
 from mask_cli.models import DAY
@@ -24,6 +25,9 @@ Rate = Annotated[
     float | None,
     typer.Option("--rate", min=0.01, metavar="R", help="At most so many requests a second."),
 ]
+Force = Annotated[
+    bool, typer.Option("--force", help="Go on where so much would change that it looks wrong.")
+]
 Timeout = Annotated[int | None, duration("--timeout", "Stop cleanly after so long.")]
 
 AUDIT_FIELDS = ("at", "actor", "action", "order", "detail")
@@ -34,21 +38,36 @@ def sync(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="With --dry-run: exit 3 when something is pending.")
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read the provider too, and mend what differs.")
+    ] = False,
     jobs: Jobs = JOBS,
     rate: Rate = None,
     timeout: Timeout = None,
+    force: Force = False,
     dry_run: DryRun = False,
 ) -> None:
     """Send what is pending to the provider."""
     mask: AppContext = ctx.obj
-    manner = mannered(mask, jobs, rate, timeout)
+    manner = mannered(mask, jobs, rate, timeout, force=force)
     if mask.site is None:
         mask.output.counts(sync_record(SyncReport(), 0))
         mask.output.say("No provider is configured: there is nowhere to send to.")
     elif dry_run:
-        _tell_pending(mask, exit_code=exit_code)
+        (tell_drift if full else _tell_pending)(mask, manner, exit_code=exit_code)
     else:
-        push_pending(mask, manner=manner)
+        (mend if full else push_pending)(mask, manner=manner)
+
+
+def drift(
+    ctx: typer.Context,
+    jobs: Jobs = JOBS,
+    rate: Rate = None,
+    timeout: Timeout = None,
+    force: Force = False,
+) -> None:
+    """Tell how the provider differs from here: exit 3 when something would be done about it."""
+    sync(ctx, True, True, jobs, rate, timeout, force, True)  # noqa: FBT003 (as on the command line)
 
 
 def prune(
@@ -108,7 +127,8 @@ def doctor(
         raise typer.Exit(ExitCode.CONFIGURATION)
 
 
-def _tell_pending(mask: AppContext, *, exit_code: bool) -> None:
+def _tell_pending(mask: AppContext, manner: Manner, *, exit_code: bool) -> None:
+    del manner
     target = mask.target()
     if target is None:
         assert mask.site is not None, "asked before"  # noqa: S101

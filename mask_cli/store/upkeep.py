@@ -71,6 +71,27 @@ class SqliteUpkeep:
         for sql in (_LOCAL, _BASE_ONLY):
             yield from self._pieces(sql, target, now)
 
+    def gone_on_purpose(self, order: str) -> bool:
+        """Tell whether the last that was done to an order was to expire or delete it."""
+        row = self._store.row(
+            "SELECT action FROM audit WHERE order_number = ? AND action IN"
+            " ('add', 'replace', 'reassign', 'extend', 'expire', 'delete')"
+            " ORDER BY audit_id DESC LIMIT 1",
+            order,
+        )
+        return row is not None and row[0] in ("expire", "delete")
+
+    def orphans(self, target: Target, now: int) -> tuple[int, int]:
+        """Count the deletions that nobody here asked for, and the live keys of the base."""
+        gone = 0
+        for order, mapping, item in self._pieces(_DELETIONS, target, now):
+            unasked = mapping is None and item is not None and item.intent is None
+            gone += unasked and not self.gone_on_purpose(order)
+        values = self._values(target, now)
+        live = "SELECT count(*) FROM remote_items WHERE target_id = ? AND expires_at > ?"
+        row = self._store.row(live, values["t"], now)
+        return gone, int(row[0]) if row else 0
+
     def _pieces(
         self, sql: str, target: Target, now: int
     ) -> Iterator[tuple[str, Mapping | None, RemoteItem | None]]:
