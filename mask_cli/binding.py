@@ -21,8 +21,8 @@ class Binder:
     now: int
     cool_off: int
 
-    def bound(self, mapping: Mapping) -> tuple[Mapping, Allocation]:
-        """Return the mapping on a number of the pool, and why on that one."""
+    def bound(self, mapping: Mapping) -> tuple[Mapping, Allocation | None]:
+        """Return the mapping on a number of the pool, and why on that one; as it is without one."""
         chosen = self.pool.allocated(
             mapping.courier,
             mapping.client,
@@ -30,6 +30,8 @@ class Binder:
             now=self.now,
             cool_off=self.cool_off,
         )
+        if chosen.number is None:
+            return mapping, None
         return replace(mapping, virtual_number=chosen.number), chosen
 
     def gives_up(self, mapping: Mapping | None) -> None:

@@ -87,6 +87,11 @@ def environment_of_others() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
 
 
+def share_with_children(name: str, value: str) -> None:
+    """Set a variable for the processes that this one starts."""
+    os.environ[name] = value
+
+
 def default_config_file() -> Path:
     """Return the settings file of this user."""
     import platformdirs
@@ -112,7 +117,7 @@ def load_settings(
     environment = os.environ if environment is None else environment
     file = settings_path(flags.get("config"), environment)
     must_exist = bool(flags.get("config") or environment.get(CONFIG_VARIABLE))
-    written = _from_file(file, must_exist=must_exist)
+    written = _from_file(file, environment, must_exist=must_exist)
     values = {}
     for setting in SETTINGS:
         text, source = _found(setting, flags, environment, written, file)
@@ -155,7 +160,7 @@ def _read(setting: Setting, text: str | None, source: str) -> Any:  # noqa: ANN4
         ) from error
 
 
-def _from_file(file: Path, *, must_exist: bool) -> dict[str, str]:
+def _from_file(file: Path, environment: Mapping[str, str], *, must_exist: bool) -> dict[str, str]:
     """Return the file's settings as text, or raise ConfigurationError."""
     try:
         content = file.read_bytes()
@@ -167,7 +172,7 @@ def _from_file(file: Path, *, must_exist: bool) -> dict[str, str]:
         return {}
     except OSError as error:
         raise ConfigurationError(f"cannot read {file}: {error.strerror}") from error
-    return _checked(_flat(_parsed(content, file)), file)
+    return _checked(_flat(_parsed(content, file)), file, environment)
 
 
 def _parsed(content: bytes, file: Path) -> dict[str, Any]:
@@ -189,7 +194,7 @@ def _flat(tables: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return flat
 
 
-def _checked(flat: Mapping[str, Any], file: Path) -> dict[str, str]:
+def _checked(flat: Mapping[str, Any], file: Path, environment: Mapping[str, str]) -> dict[str, str]:
     texts = {}
     for name, value in flat.items():
         setting = _BY_NAME.get(name)
@@ -199,14 +204,14 @@ def _checked(flat: Mapping[str, Any], file: Path) -> dict[str, str]:
             raise ConfigurationError(f"{file}: there is no setting {name!r}", hint=hint)
         if not isinstance(value, str | int) or isinstance(value, bool):
             raise ConfigurationError(f"{file}: {name} must be text or a whole number")
-        texts[name] = _resolved(setting, str(value), file)
+        texts[name] = _resolved(setting, str(value), file, environment)
     return texts
 
 
-def _resolved(setting: Setting, text: str, file: Path) -> str:
+def _resolved(setting: Setting, text: str, file: Path, environment: Mapping[str, str]) -> str:
     """Follow `env:NAME` and `file:PATH`; a secret may be written in no other way."""
     if text.startswith("env:"):
-        return os.environ.get(text.removeprefix("env:"), "")
+        return environment.get(text.removeprefix("env:"), "")
     if text.startswith("file:"):
         path = Path(text.removeprefix("file:")).expanduser()
         try:

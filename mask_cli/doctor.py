@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mask_cli.config import readable_by_others
 from mask_cli.errors import MaskError
+from mask_cli.provision import ANSWER_PATH, HANGUP_PATH, PROVIDER
 from mask_cli.redaction import redacted_message
 from mask_cli.store import schema
 from mask_cli.times import format_duration
@@ -16,12 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mask_cli.config import Settings
+    from mask_cli.providers.base import Application, PlivoAccount
     from mask_cli.remote import RemoteSite
-    from mask_cli.store.base import Store
+    from mask_cli.store.base import Pool, Store
 
 CHECK_FIELDS = ("check", "result", "detail", "hint")
 CLOCK_TOLERANCE = 60
 """Seconds that our clock may differ from the provider's."""
+
+_PLIVO_LOGIN = ("plivo.auth_id", "plivo.auth_token")
+_UP = "mask plivo up --app NAME --number NUMBER"
 
 Result = Literal["ok", "warning", "failed", "skipped"]
 Check = dict[str, str | None]
@@ -29,12 +34,14 @@ Check = dict[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """What is examined; `store` and `site` are built when a check asks, and may raise."""
+    """What is examined; what is a function is called when a check asks, and may raise."""
 
     settings: Settings
     open_store: Callable[[], Store]
     find_site: Callable[[], RemoteSite | None]
     now: int
+    find_plivo: Callable[[], PlivoAccount] | None = None
+    open_pool: Callable[[], Pool] | None = None
 
 
 def examined(patient: Patient, *, offline: bool) -> list[Check]:
@@ -46,6 +53,7 @@ def examined(patient: Patient, *, offline: bool) -> list[Check]:
     ]
     if not offline:
         checks.append(("provider", _provider))
+    checks.append(("plivo", _plivo if not offline else _plivo_settings))
     checks.append(("pending", _pending))
     found: list[Check] = []
     for name, check in checks:
@@ -133,3 +141,54 @@ def _pending(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
             f"{elsewhere} items are still live where earlier settings pushed to",
             "expire or delete with those settings, or wait until they end by themselves",
         )
+
+
+def _plivo_settings(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
+    if patient.find_plivo is None or not any(map(patient.settings.__getitem__, _PLIVO_LOGIN)):
+        yield "skipped", "Plivo is not configured", "set PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN"
+        return
+    patient.find_plivo()
+    yield "ok", "credentials are set", None
+
+
+def _plivo(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
+    settled = list(_plivo_settings(patient))
+    if patient.find_plivo is None or settled[0][0] != "ok":
+        yield from settled
+        return
+    account = patient.find_plivo()
+    applications = list(account.applications())
+    yield "ok", f"credentials are accepted; {len(applications)} applications", None
+    public_url = patient.settings["public_url"]
+    if public_url is None:
+        yield "skipped", "no public URL to look for", "set MASK_PUBLIC_URL"
+        return
+    answering = [a for a in applications if a.answer_url == public_url + ANSWER_PATH]
+    yield from _answering(answering, public_url)
+    yield from _led(patient, account, {application.app_id for application in answering})
+
+
+def _answering(
+    applications: list[Application], public_url: str
+) -> Iterator[tuple[Result, str, str | None]]:
+    """Tell which applications Plivo asks us for, and whether they tell us of hangups."""
+    if not applications:
+        yield "warning", f"no application asks {public_url}", _UP
+    for application in applications:
+        if application.hangup_url == public_url + HANGUP_PATH:
+            yield "ok", f"the application {application.name} asks {public_url}", None
+        else:
+            yield "warning", f"hangups of {application.name} are told elsewhere", _UP
+
+
+def _led(
+    patient: Patient, account: PlivoAccount, answering: set[str]
+) -> Iterator[tuple[Result, str, str | None]]:
+    """Compare the numbers that lead to us with those that are given out."""
+    led = {rented.number for rented in account.numbers() if rented.app_id in answering}
+    if answering:
+        yield "ok" if led else "warning", f"{len(led)} numbers lead there", None if led else _UP
+    pool = patient.open_pool().numbers() if patient.open_pool is not None else []
+    for entry in pool:
+        if (entry.provider, entry.state) == (PROVIDER, "active") and entry.number not in led:
+            yield "failed", f"{entry.number} is given out, but calls to it do not reach us", _UP

@@ -10,7 +10,7 @@ class ExitCode(IntEnum):
     """What a script can rely on; retry on TRY_LATER only."""
 
     DONE = 0, "done, also when there was nothing to do"
-    DECLINED = 1, "declined at a prompt"
+    DECLINED = 1, "declined at a prompt; a tried call went otherwise than expected"
     USAGE = 2, "wrong usage: unknown option, missing argument"
     PENDING = 3, "changes are pending (only with --exit-code)"
     REFUSED = 4, "refused for safety; the message names the flag that goes on"

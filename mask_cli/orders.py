@@ -124,7 +124,7 @@ class Orders:
         """Make orders unreachable now or at an earlier moment than planned; all or none."""
         at = self.now if at is None else self._future(at)
         with self.store.writing(keep=not self.dry_run):
-            found = [self._found(order) for order in orders]
+            found = [self._found(order) for order in dict.fromkeys(orders)]
             for before in found:
                 if at > before.expires_at and at > self.now:
                     raise BadData(
@@ -144,7 +144,8 @@ class Orders:
     def extend(self, orders: Sequence[str], by: int) -> list[Change]:
         """Keep orders reachable for longer, from their expiry or from now if that has passed."""
         with self.store.writing(keep=not self.dry_run):
-            return [self._extended(self._found(order), by) for order in orders]
+            found = [self._found(order) for order in dict.fromkeys(orders)]
+            return [self._extended(before, by) for before in found]
 
     def _extended(self, before: Mapping, by: int) -> Change:
         """Extend one; an expired one may find its number taken, so it gets one anew."""

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 _TABLE_ROWS = 1_000
 # Of many mappings a person wants to see one line each; `show` has it all.
-_NOT_IN_TABLES = frozenset({"created_at", "updated_at", "revision", "environment"})
+_NOT_IN_TABLES = frozenset(
+    "created_at updated_at revision environment answer_method hangup_method fallback_method"
+    " message_url message_method default_number_app default_endpoint_app log_incoming_messages"
+    " public_uri subaccount".split()
+)
 
 
 class Format(StrEnum):
@@ -70,7 +74,7 @@ class Output:
             case Format.JSON | Format.JSONL:
                 self._write(_json(self._plain(record)))
             case Format.TABLE:
-                self._draw([(name, _text(v)) for name, v in self._plain(record).items()], [])
+                self._draw_record(self._plain(record))
             case _:
                 self.records(tuple(record), [record])
 
@@ -99,6 +103,11 @@ class Output:
         """Print an answer that is text by nature: a script, a document, a path."""
         self._write(text.removesuffix("\n"))
 
+    def revealed(self, text: str) -> str | None:
+        """Return a text with whole numbers when they may be shown, having been audited."""
+        self._allow_reveal()
+        return None if self.reveal is None else text
+
     def raw(self, text: str) -> None:
         """Print a piece of an answer as it is, its own line ends included."""
         self._write(text, end="")
@@ -122,6 +131,14 @@ class Output:
         """Tell a person what needs their attention."""
         self.tell(f"Warning: {text}")
 
+    def agreed(self, question: str) -> bool:
+        """Ask the person at the terminal; whatever is not yes is no.
+
+        The question is shown as it is: what somebody agrees to they must be able to read.
+        """
+        print(f"{question} [y/N]: ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
     def error(self, error: MaskError) -> None:
         """Tell a person what happened and what to do."""
         self.tell(f"Error: {error.message}")
@@ -139,6 +156,16 @@ class Output:
         if self.reveal is not None and not self._revealed:
             self.reveal()
             self._revealed = True
+
+    @property
+    def draws(self) -> bool:
+        """Whether a person reads it: tables, and bars in them."""
+        return self._chosen() is Format.TABLE
+
+    @property
+    def structured(self) -> bool:
+        """Whether a program reads it as JSON."""
+        return self._chosen() in (Format.JSON, Format.JSONL)
 
     def _chosen(self) -> Format:
         if self.format is Format.AUTO:
@@ -186,6 +213,18 @@ class Output:
                 break
             shown.append([_text(row[name]) for name in fields])
         self._draw([(name, "") for name in fields], shown)
+
+    def _draw_record(self, record: Record) -> None:
+        """Draw a record, the records that it holds as tables below it."""
+        parts = {
+            name: value
+            for name, value in record.items()
+            if isinstance(value, list) and value and isinstance(value[0], dict)
+        }
+        self._draw([(name, _text(v)) for name, v in record.items() if name not in parts], [])
+        for rows in parts.values():
+            fields = [(name, "") for name in rows[0]]
+            self._draw(fields, [[_text(value) for value in row.values()] for row in rows])
 
     def _draw(self, columns: list[tuple[str, str]], rows: list[list[str]]) -> None:
         from mask_cli.tables import draw

@@ -71,6 +71,9 @@ def shape_decides(digits: str) -> bool:
 @cache
 def _plan(head: str) -> tuple[int, frozenset[int], Callable[[str, int], object]] | None:
     """Return the length of the country code, the lengths after it, and a prefix test."""
+    if head.startswith("0"):
+        # No country code does; 001 is not 1.
+        return None
     for length in range(1, _LONGEST_CODE + 1):
         regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(head[:length] or 0))
         if regions:
@@ -155,7 +158,7 @@ def country_of(number: PhoneNumber) -> tuple[str | None, str]:
     """Return the country, the likeliest of those that share its code, and the digits after it."""
     parsed = phonenumbers.parse(number.e164)
     sure = phonenumbers.region_code_for_number(parsed)
-    likely = phonenumbers.region_code_for_country_code(parsed.country_code)
+    likely = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
     # 001 stands for no country at all, as of satellite telephones.
     country = sure or (likely if likely.isalpha() and likely != "ZZ" else None)
     return country, phonenumbers.national_significant_number(parsed)

@@ -250,6 +250,16 @@ def plan_plivo(
     return Plan(current.application, tuple(steps), warnings)
 
 
+def assignment(
+    account: PlivoAccount, number: PhoneNumber, application: Application, *, take_over: bool = False
+) -> Plan:
+    """Plan to let calls to a rented number go to an application; Conflict as in plan_plivo."""
+    steps = _assignment_steps(
+        number, account.number(number), application.name, application.app_id, take_over
+    )
+    return Plan(application, tuple(steps))
+
+
 def apply(plan: Plan, account: PlivoAccount, pool: Pool | None = None) -> Outcome:
     """Carry out the steps in order; broken off anywhere, a new plan holds what is left."""
     application = plan.application
@@ -322,23 +332,38 @@ def _changes(wanted: WantedApplication, current: Application) -> tuple[FieldChan
 def _number_steps(
     desired: Desired, number: PhoneNumber, current: Current, take_over: bool
 ) -> list[Step]:
-    rented, application = current.number, current.application
+    application = current.application
+    steps: list[Step] = _assignment_steps(
+        number,
+        current.number,
+        desired.application.name,
+        application.app_id if application else None,
+        take_over,
+    )
+    if not current.in_pool:
+        steps.append(AddToPool(number))
+    return steps
+
+
+def _assignment_steps(
+    number: PhoneNumber,
+    rented: RentedNumber | None,
+    name: str,
+    app_id: str | None,
+    take_over: bool,
+) -> list[Step]:
     if rented is None:
         raise NotFound(f"the number {number} is not rented here")
     if not rented.voice_enabled:
         raise BadData(f"the number {number} takes no calls")
-    steps: list[Step] = []
-    app_id = application.app_id if application else None
-    if rented.app_id is None or rented.app_id != app_id:
-        if rented.app_id is not None and not take_over:
-            raise Conflict(
-                f"calls to {number} go to the application {rented.app_id}",
-                hint="--take-over lets them go to the other one",
-            )
-        steps.append(AssignNumber(number, desired.application.name, rented.app_id))
-    if not current.in_pool:
-        steps.append(AddToPool(number))
-    return steps
+    if rented.app_id is not None and rented.app_id == app_id:
+        return []
+    if rented.app_id is not None and not take_over:
+        raise Conflict(
+            f"calls to {number} go to the application {rented.app_id}",
+            hint="--take-over lets them go to the other one",
+        )
+    return [AssignNumber(number, name, rented.app_id)]
 
 
 def _applied(

@@ -77,9 +77,13 @@ def parse_time(text: str, zone: tzinfo | None = None) -> int:
             f"{redacted_value(text)} is not a time",
             hint="write 2026-12-01T18:00:00Z, or 2026-12-01 18:00 for local time",
         )
-    if moment.tzinfo is not None:
-        return int(moment.timestamp())
-    return _local_seconds(moment, text, zone)
+    try:
+        zoned = moment.tzinfo is not None
+        seconds = int(moment.timestamp()) if zoned else _local_seconds(moment, text, zone)
+        format_time(seconds)
+    except (ValueError, OverflowError) as error:
+        raise BadData(f"{redacted_value(text)} is beyond the calendar") from error
+    return seconds
 
 
 def _parsed(text: str) -> datetime | None:

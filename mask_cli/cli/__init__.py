@@ -26,8 +26,13 @@ COMMANDS = {
     "audit": "upkeep:audit",
     "doctor": "upkeep:doctor",
     "numbers": "numbers:app",
+    "route": "calls_try:route",
+    "simulate": "calls_try:simulate",
+    "serve": "serve:serve",
+    "calls": "calls:app",
     "config": "config:app",
     "voximplant": "voximplant:app",
+    "plivo": "plivo:app",
     "sandbox": "sandbox:sandbox",
     "demo": "sandbox:demo",
 }

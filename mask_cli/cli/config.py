@@ -32,8 +32,8 @@ def show(ctx: typer.Context) -> None:
         (
             {
                 "name": value.setting.name,
-                "value": default if value.setting.name == "database" else value.shown,
-                "source": value.source,
+                "value": _shown(default if value.setting.name == "database" else value.shown),
+                "source": _shown(value.source),
                 "environment": value.setting.env,
                 "help": value.setting.help,
             }
@@ -63,6 +63,10 @@ def init(ctx: typer.Context) -> None:
     except OSError as error:
         raise FileProblem(f"cannot write {file}: {error.strerror}") from error
     mask.output.text(redacted_message(str(file)))
+
+
+def _shown(value: object) -> object:
+    return redacted_message(value) if isinstance(value, str) else value
 
 
 def settings_file(mask: AppContext) -> Path:

@@ -22,15 +22,22 @@ if TYPE_CHECKING:
 
     from mask_cli.models import Mapping, PhoneNumber, RemoteItem, Target
     from mask_cli.orders import Change
+    from mask_cli.pooled import StoredPool
     from mask_cli.providers.plivo import PlivoClient
-    from mask_cli.provision import Pool
     from mask_cli.remote import RemoteSite
     from mask_cli.store.upkeep import SqliteUpkeep
     from mask_cli.sync import Pusher
 
 CHANGED_FIELDS = (*MAPPING_FIELDS, "changed", "allocation", "asks")
+_OVERRIDABLE = ("public_url",)
+"""Settings that some command has an option for."""
 _PATIENCE = 5.0
 """Seconds that a command waits for another process to finish with the same order."""
+
+
+def utc_now() -> int:
+    """Return the time in UTC seconds; a function, as it travels to other processes."""
+    return int(datetime.now(UTC).timestamp())
 
 
 @dataclass
@@ -43,7 +50,7 @@ class AppContext:
     @cached_property
     def settings(self) -> Settings:
         """The settings in force."""
-        names = ("config", "database")
+        names = ("config", "database", *_OVERRIDABLE)
         flags: dict[str, str] = {n: self.flags[n] for n in names if n in self.flags}
         return load_settings(flags)
 
@@ -111,10 +118,12 @@ class AppContext:
         if problem is not None:
             self.output.warn(f"{problem}; expiry times depend on it")
 
-    @property
-    def pool(self) -> Pool | None:
-        """The pool of virtual numbers; None where the database keeps none."""
-        return getattr(self.store, "pool", None)
+    @cached_property
+    def pool(self) -> StoredPool:
+        """The pool of virtual numbers, as provisioning sees it."""
+        from mask_cli.pooled import StoredPool
+
+        return StoredPool(self.store, self.now())
 
     @cached_property
     def actor(self) -> str:
@@ -129,7 +138,16 @@ class AppContext:
 
     def now(self) -> int:
         """Return the time in UTC seconds."""
-        return int(datetime.now(UTC).timestamp())
+        return utc_now()
+
+    def override(self, **settings: str | None) -> None:
+        """Put a command's own options above the settings; before any setting is read."""
+        self.flags.update({name: text for name, text in settings.items() if text is not None})
+
+    def check_store(self) -> None:
+        """Make the database ready, or raise, and let go of it again: others will open it."""
+        self.store.close()
+        del self.store
 
     def close(self) -> None:
         """Let go of the database and of connections."""

@@ -6,11 +6,11 @@ Rented and offered numbers are the operator's own, not a person's: they are show
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mask_cli.errors import SafetyStop
+from mask_cli.errors import Declined, SafetyStop
 from mask_cli.models import PhoneNumber
 from mask_cli.output import on_terminal
 from mask_cli.providers.base import Application, OfferedNumber, RentedNumber
@@ -18,12 +18,22 @@ from mask_cli.provision import AddToPool, apply, observe, plan_plivo
 
 if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
+    from mask_cli.consequences import Renting
+    from mask_cli.providers.base import Rental
     from mask_cli.provision import Desired, Plan, Row
     from mask_cli.records import Record
 
 APPLICATION_FIELDS = tuple(field.name for field in fields(Application))
 OFFERED_FIELDS = tuple(field.name for field in fields(OfferedNumber))
 RENTED_FIELDS = (*(field.name for field in fields(RentedNumber)), "application")
+
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Agree to what it costs, or to what cannot be undone.")
+]
+MissingOk = Annotated[bool, typer.Option("--missing-ok", help="It is fine when it is not there.")]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Also from the application it leads to now.")
+]
 
 
 def whole(value: object) -> object:
@@ -58,11 +68,16 @@ def planned(
     plan = plan_plivo(
         desired, observe(mask.plivo, desired, pool), update=update, take_over=take_over
     )
+    return told(mask, plan)
+
+
+def told(mask: AppContext, plan: Plan) -> Plan:
+    """Tell a plan before it is carried out, what to beware of first."""
     for warning in plan.warnings:
         mask.output.warn(warning)
     for row in plan.rows():
-        what, before = whole(row.what), row.before or "none"
-        mask.output.say(f"{row.action} {what}: {row.field}: {before} -> {row.after}")
+        before = row.before or "none"
+        mask.output.say(f"{row.action} {row.what}: {row.field}: {before} -> {row.after}")
     return plan
 
 
@@ -78,13 +93,49 @@ def carried_out(mask: AppContext, plan: Plan, *, dry_run: bool) -> Application:
     return apply(plan, mask.plivo, mask.pool if pooled else None).application
 
 
-def agreed(consequence: str, *, yes: bool) -> None:
-    """Go on when it was agreed to: by --yes, or by the person at the terminal.
+def served_record(
+    desired: Desired, plan: Plan, application: Application, *, dry_run: bool
+) -> Record:
+    """Return what `up` answers: what stands, and the steps that led, or would lead, there."""
+    return {
+        "application": application.name,
+        "app_id": application.app_id or None,
+        "answer_url": application.answer_url,
+        "hangup_url": application.hangup_url,
+        "number": whole(desired.number),
+        "steps": [step_record(row) for row in plan.rows()],
+        "changed": not (plan.empty or dry_run),
+    }
+
+
+def rental_record(found: Renting, rental: Rental | None) -> Record:
+    """Return what `rent` answers; without a rental nothing was rented now."""
+    offered = found.offered
+    monthly = offered.monthly_price if offered else found.rented and found.rented.monthly_price
+    return {
+        "number": found.number.e164,
+        "app_id": found.rented.app_id if found.rented else found.app_id,
+        "monthly_price": monthly,
+        "setup_price": offered.setup_price if offered else None,
+        "restriction": offered.restriction if offered else None,
+        "pending": rental is not None and rental.pending,
+        "changed": rental is not None and rental.changed,
+    }
+
+
+def settled(mask: AppContext, consequence: str, *, yes: bool, dry_run: bool) -> bool:
+    """Tell whether to go on: not in a dry run, and only with --yes or a person's consent.
 
     Raises SafetyStop (4) when there is nobody to ask; who says no ends with 1.
     """
+    said = consequence[0].upper() + consequence[1:]
+    if dry_run:
+        mask.output.say(f"{said}. Dry run: nothing was done.")
+        return False
     if yes:
-        return
-    if not on_terminal():
+        mask.output.say(f"{said}.")
+    elif not on_terminal():
         raise SafetyStop(f"{consequence}; nothing was done", hint="--yes goes on")
-    typer.confirm(f"{consequence}. Go on?", abort=True, err=True)
+    elif not mask.output.agreed(f"{said}. Go on?"):
+        raise Declined("nothing was done")
+    return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import threading
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mask_cli.cli.context import AppContext
+    from mask_cli.sandbox.plivo_api import PlivoSandbox
     from mask_cli.sandbox.voximplant import VoximplantSandbox
+
+Sandbox = TypeVar("Sandbox", "VoximplantSandbox", "PlivoSandbox")
 
 
 def sandbox(
@@ -25,7 +28,10 @@ def sandbox(
         typer.Argument(metavar="[-- COMMAND...]", help="Run it inside; its exit code is ours."),
     ] = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")
+        int, typer.Option(min=0, max=65535, help="Port of Voximplant's; 0 takes a free one.")
+    ] = 0,
+    plivo_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of Plivo's; 0 takes a free one.")
     ] = 0,
     allow_kill: Annotated[
         bool,
@@ -33,12 +39,14 @@ def sandbox(
     ] = False,
 ) -> None:
     """Emulate the providers on loopback and print the environment that points at them."""
+    from mask_cli.sandbox.plivo_api import PlivoSandbox
     from mask_cli.sandbox.surroundings import run_inside, surroundings
     from mask_cli.sandbox.voximplant import VoximplantSandbox
 
     mask: AppContext = ctx.obj
-    with _started(VoximplantSandbox(port=port, allow_kill=allow_kill)) as running:
-        variables = surroundings(running)
+    voximplant = VoximplantSandbox(port=port, allow_kill=allow_kill)
+    with _started(voximplant), _started(PlivoSandbox(plivo_port)) as plivo:
+        variables = surroundings(voximplant, plivo)
         if command:
             try:
                 raise typer.Exit(run_inside(command, variables))
@@ -58,7 +66,7 @@ def demo(ctx: typer.Context) -> None:
 
 
 @contextmanager
-def _started(sandbox: VoximplantSandbox) -> Iterator[VoximplantSandbox]:
+def _started(sandbox: Sandbox) -> Iterator[Sandbox]:
     """Start it, or raise FileProblem when its port is taken."""
     with ExitStack() as stack:
         try:

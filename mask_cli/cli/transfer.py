@@ -55,14 +55,8 @@ def import_(
     if keep_going != (rejects is not None) or str(rejects) == "-":
         raise UsageError("--keep-going and --rejects FILE go together")
     rules = _rules(mask, push=push)
-    options = ImportOptions(
-        on_conflict,
-        rejects,
-        dry_run,
-        mask.actor,
-        mask.settings["cool_off"],
-        mask.output.tell,
-    )
+    cool_off = mask.settings["cool_off"]
+    options = ImportOptions(on_conflict, rejects, dry_run, mask.actor, cool_off, mask.output.tell)
     with _source(file) as stream:
         form = _kind(kind, file, stream)
         counts = import_orders(stream, form, mask.store, rules, options)

@@ -77,10 +77,11 @@ def prune(
     dry_run: DryRun = False,
     no_push: NoPush = False,
 ) -> None:
-    """Forget mappings that expired, and audit rows past their retention."""
+    """Forget mappings that expired, and audit and call rows past their retention."""
     mask: AppContext = ctx.obj
     orders = mask.orders(push=not no_push, dry_run=dry_run)
     counts = orders.prune(grace, limit, mask.settings["retention.audit"])
+    counts["calls"] = _old_calls(mask, dry_run=dry_run)
     target = mask.target()
     deletions: list[str] = []
     if target is not None and not dry_run:
@@ -120,11 +121,25 @@ def doctor(
 ) -> None:
     """Check settings, files, database and provider; change nothing."""
     mask: AppContext = ctx.obj
-    patient = Patient(mask.settings, lambda: mask.store, lambda: mask.site, mask.now())
+    patient = Patient(
+        mask.settings,
+        lambda: mask.store,
+        lambda: mask.site,
+        mask.now(),
+        lambda: mask.plivo,
+        lambda: mask.store.pool,
+    )
     checks = examined(patient, offline=offline)
     mask.output.records(CHECK_FIELDS, checks)
     if exit_code and any(check["result"] == "failed" for check in checks):
         raise typer.Exit(ExitCode.CONFIGURATION)
+
+
+def _old_calls(mask: AppContext, *, dry_run: bool) -> int:
+    from mask_cli.store.calls import SqliteCalls
+
+    calls, before = SqliteCalls(mask.store), mask.now() - mask.settings["retention.calls"]
+    return calls.count_before(before) if dry_run else calls.prune(before)
 
 
 def _tell_pending(mask: AppContext, manner: Manner, *, exit_code: bool) -> None:

@@ -29,7 +29,7 @@ TOKEN_AGE = 30
 """Tokens are dated back: a clock this many seconds fast still works."""
 _LARGEST_REPLY = 16 * 1024 * 1024
 
-_ONCE = frozenset({"AddApplication"})
+_ONCE = frozenset({"AddApplication", "AddRule", "AddScenario", "AddSecret", "AttachPhoneNumber"})
 """Doing it twice is not the same as once, so not repeated when its end is unknown."""
 
 # Nothing of the request had reached the platform.

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import re
 import threading
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from mask_cli.errors import (
     BadData,
     ConfigurationError,
     Conflict,
-    MaskError,
     NotFound,
     ProviderRefused,
     ProviderUnavailable,
 )
 from mask_cli.providers.base import KeyValueItem, RemoteApplication
+from mask_cli.providers.voximplant_calls import called, odd, pages, refuse_everything, result_of
 from mask_cli.providers.voximplant_credentials import Credentials, load_credentials
 from mask_cli.providers.voximplant_replies import NOT_ABOUT_A_KEY, WRONG_APPLICATION
 from mask_cli.redaction import redacted_value
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Credentials", "Voximplant", "VoximplantStore", "load_credentials"]
 
-_T = TypeVar("_T")
-
 DEADLINE = 10.0
 """Seconds that one call may take, its repetitions included."""
 PAUSE = 0.2
@@ -43,8 +41,6 @@ _LONGEST_KEY = 200
 _LONGEST_VALUE = 2000
 _KEY = re.compile(r"[a-zA-Z0-9а-яА-ЯёЁ_\-:;.#+]+")  # noqa: RUF001 (the platform takes Cyrillic)
 _ENDPOINT = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
-_EVERYTHING = "all"
-"""What the platform takes for every application, key or number: never sent."""
 
 
 class Voximplant:
@@ -117,9 +113,9 @@ class Voximplant:
 
     def account_info(self) -> dict[str, object]:
         """Return what the platform tells of the account: a check of the credentials."""
-        info = _result(self.client.get_account_info)
+        info = result_of(self.client.get_account_info)
         if not isinstance(info, dict):
-            raise _odd("account information")
+            raise odd("account information")
         return info
 
     def applications(self) -> Iterator[RemoteApplication]:
@@ -131,7 +127,7 @@ class Voximplant:
 
         A name is compared by its first label, unless it is written in full.
         """
-        _refuse_everything(id_or_name, "application")
+        refuse_everything(id_or_name, "application")
         if id_or_name.isascii() and id_or_name.isdigit():
             found = list(self._applications(application_id=id_or_name))
             found = [one for one in found if one.application_id == id_or_name]
@@ -154,9 +150,9 @@ class Voximplant:
 
     def add_application(self, name: str) -> RemoteApplication:
         """Create an application; Conflict when the name is taken."""
-        _refuse_everything(name, "application")
+        refuse_everything(name, "application")
         try:
-            envelope = _called(self.client.add_application, application_name=name)
+            envelope = called(self.client.add_application, application_name=name)
         except ProviderRefused as error:
             if error.code == _NAME_TAKEN:
                 raise Conflict(f"the application {redacted_value(name)} exists") from error
@@ -165,19 +161,21 @@ class Voximplant:
 
     def key_value_store(self, application_id: str) -> VoximplantStore:
         """Return the key-value store of an application."""
-        _refuse_everything(application_id, "application")
+        refuse_everything(application_id, "application")
         return VoximplantStore(self, application_id)
 
     def _applications(self, **filters: str) -> Iterator[RemoteApplication]:
         def fetch(count: int, offset: int) -> object:
             try:
-                return _result(self.client.get_applications, count=count, offset=offset, **filters)
+                return result_of(
+                    self.client.get_applications, count=count, offset=offset, **filters
+                )
             except ProviderRefused as error:
                 if error.code in WRONG_APPLICATION and filters:
                     return []
                 raise
 
-        yield from _pages(fetch, _application, lambda one: one.application_id, _APPLICATIONS_PAGE)
+        yield from pages(fetch, _application, lambda one: one.application_id, _APPLICATIONS_PAGE)
 
 
 _NAME_TAKEN = 129
@@ -201,7 +199,7 @@ class VoximplantStore:
         _check_key(key)
         if not 0 < len(value) <= _LONGEST_VALUE:
             raise BadData(f"the value of {redacted_value(key)} is not 1 to 2000 characters long")
-        result = _result(
+        result = result_of(
             self._account.client.set_key_value_item,
             key=key,
             value=value,
@@ -220,7 +218,7 @@ class VoximplantStore:
         """Return the item, None when there is none."""
         _check_key(key)
         try:
-            result = _result(
+            result = result_of(
                 self._account.client.get_key_value_item,
                 key=key,
                 application_id=self._application_id,
@@ -233,14 +231,14 @@ class VoximplantStore:
             return None
         item = _item(result)
         if item.key != key:
-            raise _odd("item")
+            raise odd("item")
         return item
 
     def delete(self, key: str) -> bool:
         """Remove the item; False when there was none, as far as the platform tells."""
         _check_key(key)
         try:
-            result = _result(
+            result = result_of(
                 self._account.client.del_key_value_item,
                 key=key,
                 application_id=self._application_id,
@@ -254,7 +252,7 @@ class VoximplantStore:
         if result is None or result in ({}, []):
             return False
         if result != 1:
-            raise _odd("deletion", unsure=True)
+            raise odd("deletion", unsure=True)
         return True
 
     def may_come_late(self) -> bool:
@@ -284,7 +282,7 @@ class VoximplantStore:
         """
         page = self._fetch(namespace, PAGE, number * PAGE, values=True)
         if not isinstance(page, list):
-            raise _odd("listing")
+            raise odd("listing")
         return [self._read(namespace, values=True)(each) for each in page]
 
     def _listing(self, namespace: str, *, values: bool) -> Iterator[KeyValueItem]:
@@ -292,7 +290,7 @@ class VoximplantStore:
             return self._fetch(namespace, count, offset, values=values)
 
         read = self._read(namespace, values=values)
-        for item in _pages(fetch, read, lambda item: item.key, PAGE):
+        for item in pages(fetch, read, lambda item: item.key, PAGE):
             if item.key.startswith(namespace):
                 yield item
 
@@ -309,50 +307,13 @@ class VoximplantStore:
         if pattern:
             _check_key(pattern)
         client = self._account.client
-        return _result(
+        return result_of(
             client.get_key_value_items if values else client.get_key_value_keys,
             key=pattern or None,
             application_id=self._application_id,
             count=count,
             offset=offset,
         )
-
-
-def _pages(
-    fetch: Callable[[int, int], object],
-    read: Callable[[object], _T],
-    name: Callable[[_T], str],
-    size: int,
-) -> Iterator[_T]:
-    """Yield what all pages hold, each once, until a page is shorter than asked for."""
-    seen: set[str] = set()
-    for offset in range(0, 10**12, size):
-        page = fetch(size, offset)
-        if not isinstance(page, list):
-            raise _odd("listing")
-        fresh = [item for item in map(read, page) if name(item) not in seen]
-        yield from fresh
-        seen.update(map(name, fresh))
-        if len(page) < size:
-            return
-        if not fresh:
-            # Whole pages of what was shown before: it does not move on.
-            raise _odd("listing")
-
-
-def _called(call: Callable[..., object], **arguments: object) -> object:
-    """Call a method of the SDK; what it trips over in an answer is an odd answer."""
-    try:
-        return call(**arguments)
-    except MaskError:
-        raise
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise _odd("answer", unsure=not call.__name__.startswith("get_")) from error
-
-
-def _result(call: Callable[..., object], **arguments: object) -> object:
-    envelope = _called(call, **arguments)
-    return envelope.get("result") if isinstance(envelope, dict) else None
 
 
 def _may_mean_missing(error: BaseException | None) -> bool:
@@ -367,25 +328,25 @@ def _item(value: object, *, unsure: bool = False) -> KeyValueItem:
     key = _key_only(value, unsure=unsure)
     text = value.get("value") if isinstance(value, dict) else None
     if not isinstance(text, str):
-        raise _odd("item", unsure=unsure)
+        raise odd("item", unsure=unsure)
     return KeyValueItem(key.key, text, key.expires_at)
 
 
 def _key_only(value: object, *, unsure: bool = False) -> KeyValueItem:
     if not isinstance(value, dict):
-        raise _odd("item", unsure=unsure)
+        raise odd("item", unsure=unsure)
     key, expires_at = value.get("key"), value.get("expires_at")
     if not isinstance(key, str) or not isinstance(expires_at, int):
-        raise _odd("item", unsure=unsure)
+        raise odd("item", unsure=unsure)
     return KeyValueItem(key, None, expires_at)
 
 
 def _application(value: object, *, unsure: bool = False) -> RemoteApplication:
     if not isinstance(value, dict):
-        raise _odd("application", unsure=unsure)
+        raise odd("application", unsure=unsure)
     number, name = value.get("application_id"), value.get("application_name")
     if not isinstance(number, int) or not isinstance(name, str):
-        raise _odd("application", unsure=unsure)
+        raise odd("application", unsure=unsure)
     return RemoteApplication(str(number), name)
 
 
@@ -393,19 +354,10 @@ def _first_label(application: RemoteApplication) -> RemoteApplication:
     return RemoteApplication(application.application_id, application.name.partition(".")[0])
 
 
-def _odd(what: str, *, unsure: bool = False) -> ProviderUnavailable:
-    return ProviderUnavailable(f"Voximplant's {what} is not the documented one", unsure=unsure)
-
-
 def _check_key(key: str) -> None:
-    _refuse_everything(key, "key")
+    refuse_everything(key, "key")
     if not _KEY.fullmatch(key) or len(key) > _LONGEST_KEY:
         raise BadData(
             f"the key {redacted_value(key)} cannot be kept by Voximplant",
             hint="1 to 200 letters, digits and _ - : ; . # +",
         )
-
-
-def _refuse_everything(text: str, what: str) -> None:
-    if text.strip().lower() == _EVERYTHING:
-        raise BadData(f"'{_EVERYTHING}' is not the name of one {what}")

@@ -144,4 +144,14 @@ def _hint(code: int) -> str | None:
         return "the service account's key is not valid; download a new credentials file"
     if code in WRONG_APPLICATION:
         return "check the setting voximplant.application"
-    return None
+    return _HINTS.get(code)
+
+
+_HINTS = {
+    127: "put money on the account in the Voximplant panel",
+    130: "a scenario may have 128 KB",
+    133: "scenario names are unique in the whole account, also across applications",
+    281: "this number needs a verified account: Voximplant panel, Settings / Verification",
+    282: "the verification of the account is not over yet",
+    331: "the number is taken meanwhile; mask voximplant number search shows others",
+}

@@ -10,8 +10,6 @@ import base64
 import binascii
 import hmac
 import re
-import socket
-import ssl
 import threading
 import time
 from collections import deque
@@ -19,13 +17,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from mask_cli.sandbox.plivo_applications import Applications
+from mask_cli.sandbox.plivo_control import PlivoControl
 from mask_cli.sandbox.plivo_envelope import ApiError, json_reply, not_found
 from mask_cli.sandbox.plivo_faults import Faults
 from mask_cli.sandbox.plivo_numbers import Numbers
 from mask_cli.sandbox.plivo_switches import Switches
-from mask_cli.sandbox.server import Cut, HttpsServer, Reply
+from mask_cli.sandbox.server import CONTROL, Cut, HttpsServer, Reply
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from mask_cli.sandbox.server import Request
@@ -147,20 +147,6 @@ class PlivoApi:
         }
 
 
-class _PlainSocket(socket.socket):
-    """A connection without TLS that the server may treat like one with."""
-
-    def do_handshake(self) -> None:
-        """Nothing to agree on."""
-
-
-class _NoTls(ssl.SSLContext):
-    """What makes the server speak plainly; settings allow that to loopback alone."""
-
-    def wrap_socket(self, sock: socket.socket, **_: object) -> _PlainSocket:  # type: ignore[override]
-        return _PlainSocket(fileno=sock.detach())
-
-
 class PlivoSandbox(PlivoApi):
     """The emulated API on a loopback port, for as long as the `with` block lasts.
 
@@ -178,8 +164,8 @@ class PlivoSandbox(PlivoApi):
     ) -> None:
         super().__init__(auth_id, auth_token, clock)
         self._scheme = "https" if context else "http"
-        tls = context or _NoTls(ssl.PROTOCOL_TLS_SERVER)
-        self.server = HttpsServer(self.answer, tls, port=port)
+        self.server = HttpsServer(self._told_or_asked, context, port=port)
+        self._control = PlivoControl(self.faults, self.switches, self.numbers, self.server.log)
 
     def __enter__(self) -> Self:
         self.server.start()
@@ -192,6 +178,12 @@ class PlivoSandbox(PlivoApi):
     def url(self) -> str:
         """The address that stands for https://api.plivo.com."""
         return f"{self._scheme}://127.0.0.1:{self.server.port}"
+
+    def _told_or_asked(self, request: Request) -> Reply | Cut:
+        """Answer a control call, or a request as the service would."""
+        if request.path.startswith(CONTROL):
+            return self._control.answer(request)
+        return self.answer(request)
 
     def environment(self) -> dict[str, str]:
         """Return the settings that point `mask` at this account."""

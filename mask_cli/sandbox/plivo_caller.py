@@ -154,6 +154,10 @@ class _Call:
         )
         return reply
 
+    def fetch(self, url: str) -> Sequence[Element]:
+        """Return the document at an address that the callee's leg hears."""
+        return self._read(self._ask("POST", url, []), Origin.ACTION)
+
     def _act(self, element: Element, extra: Form) -> Sequence[Element] | None:
         """Ask an element's action; its document takes over unless `redirect` is false."""
         url = element.get("action")

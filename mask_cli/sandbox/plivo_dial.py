@@ -9,13 +9,15 @@ from mask_cli.routing import parse_endpoint
 from mask_cli.sandbox.plivo_scene import Behaviour, CallOver, Form, Leg, Scene
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mask_cli.models import PhoneNumber
     from mask_cli.sandbox.plivo_document import Element
 
 RING_TIMEOUT = 120
 """Seconds that the platform lets a leg ring where nothing else is said."""
 LONGEST_CALL, USUAL_LIMIT = 86_400, 14_400
-_RINGS, _HANGS_UP = 4.0, 2.0
+_RINGS, _HANGS_UP, _ANNOUNCEMENT = 4.0, 2.0, 3.0
 _GIVES_UP = {Behaviour.BUSY: 2.0, Behaviour.REJECTS: 3.0}
 _STATUS = {
     Behaviour.BUSY: ("busy", "USER_BUSY", 3010),
@@ -43,6 +45,10 @@ class Line(Protocol):
 
     def new_uuid(self) -> str:
         """Return the id of one more leg."""
+        ...
+
+    def fetch(self, url: str) -> Sequence[Element]:
+        """Return the document at an address; raises DocumentRefused where there is none."""
         ...
 
     def notify(self, element: Element, extra: Form) -> None:
@@ -132,8 +138,9 @@ def _talk(line: Line, element: Element, winner: _Ringing) -> None:
     began = line.now
     winner.leg = replace(winner.leg, status="completed", code=4000, connected=True)
     line.tell("callee", "answers", leg=winner.leg)
-    for action in ("answer", "connected"):
-        line.notify(element, _event(line, winner, action))
+    line.notify(element, _event(line, winner, "answer"))
+    _announce(line, element, winner)
+    line.notify(element, _event(line, winner, "connected"))
     limit = min(element.number("timeLimit", USUAL_LIMIT), LONGEST_CALL)
     wanted = _HANGS_UP if winner.behaviour is Behaviour.HANGS_UP else line.scene.talk
     source = "Callee" if wanted <= limit else "Plivo"
@@ -146,6 +153,14 @@ def _talk(line: Line, element: Element, winner: _Ringing) -> None:
         winner.leg = replace(winner.leg, cause="NORMAL_CLEARING", talked=line.now - began)
         line.tell("callee" if source == "Callee" else "platform", "ends the leg", leg=winner.leg)
         line.notify(element, _hangup_event(line, winner, source))
+
+
+def _announce(line: Line, element: Element, winner: _Ringing) -> None:
+    """Let the callee hear what it is to hear before it is connected; the caller waits."""
+    if url := element.get("confirmSound"):
+        for spoken in line.fetch(url):
+            line.tell("callee", "hears", spoken.text, leg=winner.leg)
+            line.advance(_ANNOUNCEMENT)
 
 
 def _event(line: Line, one: _Ringing, action: str) -> list[tuple[str, str]]:

@@ -26,7 +26,6 @@ _CHILDREN: dict[str, frozenset[str]] = {
 # Real elements of the platform that this emulator does not play: better said than ignored.
 _NOT_PLAYED = frozenset("Conference Message MultiPartyCall Stream".split())
 _NOT_PLAYED_ATTRIBUTES = {
-    ("Dial", "confirmSound"),
     ("Dial", "confirmKey"),
     ("Dial", "digitsMatch"),
     ("Dial", "digitsMatchBLeg"),
@@ -53,7 +52,7 @@ _CHOICES = {
     ("GetInput", "inputType"): frozenset({"dtmf", "speech", "dtmf speech"}),
     ("Hangup", "reason"): frozenset({"rejected", "busy"}),
 }
-_CALLED_URLS = frozenset({"action", "callbackUrl"})
+_CALLED_URLS = frozenset({"action", "callbackUrl", "confirmSound"})
 _LONGEST_NAME = 50
 _DEEPEST = 20
 _URL = re.compile(r"https?://\S+", re.ASCII)

@@ -1,4 +1,4 @@
-"""HTTPS on loopback for the emulated providers: real sockets, real TLS, a log of every request.
+"""HTTPS or HTTP on loopback for the emulated providers: real sockets, a log of every request.
 
 It stands on the standard library's threaded server. An emulator of faults must be able to hang,
 to reset or to cut a connection without an answer, which no ASGI server lets an application do.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -21,7 +22,6 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
     from email.message import Message
 
@@ -161,10 +161,13 @@ class RequestLog:
 
 @dataclass
 class HttpsServer:
-    """A server on one loopback port; `answer` is called in the thread of the connection."""
+    """A server on one loopback port; `answer` is called in the thread of the connection.
+
+    Without a `context` it speaks plain HTTP.
+    """
 
     answer: Callable[[Request], Reply | Cut]
-    context: ssl.SSLContext
+    context: ssl.SSLContext | None
     clock: Clock = field(default_factory=Clock)
     host: str = "127.0.0.1"
     port: int = 0
@@ -213,19 +216,23 @@ class _Server(ThreadingHTTPServer):
     def finish_request(self, request: object, client_address: object) -> None:
         """Shake hands in the connection's own thread: a slow client must not hold up others."""
         assert isinstance(request, socket.socket)  # noqa: S101 (what TCPServer hands over)
-        tls = self.owner.context.wrap_socket(
-            request, server_side=True, do_handshake_on_connect=False
-        )
-        with tls:
+        context = self.owner.context
+        connection = request
+        if context is not None:
+            connection = context.wrap_socket(
+                request, server_side=True, do_handshake_on_connect=False
+            )
+        with connection:
             with self._lock:
                 self.connections += 1
                 number = self.connections
-                self._live[threading.current_thread()] = tls
+                self._live[threading.current_thread()] = connection
             try:
-                tls.settimeout(10)
-                tls.do_handshake()
-                tls.settimeout(None)
-                _Handler(tls, client_address, self, number)
+                if isinstance(connection, ssl.SSLSocket):
+                    connection.settimeout(10)
+                    connection.do_handshake()
+                    connection.settimeout(None)
+                _Handler(connection, client_address, self, number)
             finally:
                 with self._lock:
                     self._live.pop(threading.current_thread(), None)
@@ -236,10 +243,10 @@ class _Server(ThreadingHTTPServer):
     def end_connections(self) -> None:
         with self._lock:
             live = dict(self._live)
-        for tls in live.values():
+        for connection in live.values():
             # Not SSLSocket's own shutdown: it takes the TLS state from the reading thread.
             with contextlib.suppress(OSError):
-                socket.socket.shutdown(tls, socket.SHUT_RDWR)
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
         for thread in live:
             thread.join(timeout=5)
 

@@ -10,15 +10,17 @@ from mask_cli.config import environment_of_others
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mask_cli.sandbox.plivo_api import PlivoSandbox
     from mask_cli.sandbox.voximplant import VoximplantSandbox
 
 
-def surroundings(sandbox: VoximplantSandbox) -> dict[str, str]:
+def surroundings(sandbox: VoximplantSandbox, plivo: PlivoSandbox | None = None) -> dict[str, str]:
     """Return the variables; database and settings file are the sandbox's own, and end with it."""
     settings = sandbox.folder / "config.toml"
     settings.touch(mode=0o600)
     return {
         **sandbox.environment(),
+        **(plivo.environment() if plivo is not None else {}),
         "MASK_CONFIG": str(settings),
         "MASK_DATABASE": str(sandbox.folder / "mask.db"),
     }

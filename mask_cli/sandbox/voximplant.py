@@ -18,6 +18,7 @@ from mask_cli.sandbox.server import Clock, HttpsServer, RequestLog
 from mask_cli.sandbox.voximplant_account import add_application
 from mask_cli.sandbox.voximplant_api import VoximplantApi
 from mask_cli.sandbox.voximplant_methods import Account
+from mask_cli.sandbox.voximplant_numbers import stock
 from mask_cli.sandbox.voximplant_tokens import Tokens
 
 if TYPE_CHECKING:
@@ -97,6 +98,11 @@ class VoximplantSandbox:
             "no_proxy": "127.0.0.1,localhost",
         }
 
+    @property
+    def account(self) -> Account:
+        """All that the emulated platform holds, to look at and to fill without calls."""
+        return self._account
+
     def items(self, application_id: int = 1) -> dict[str, Stored]:
         """Return the live items of an application's key-value store by key."""
         return stored_items(self._account, application_id)
@@ -118,7 +124,7 @@ class VoximplantSandbox:
         self.clock.offset = 0.0
         fresh = self._new_account()
         with self._account.lock:
-            self._account.applications, self._account.last_id = fresh.applications, fresh.last_id
+            self._account.become(fresh)
         self.requests.clear()
 
     def _new_account(self) -> Account:
@@ -126,6 +132,7 @@ class VoximplantSandbox:
         now = self.clock.now()
         account = Account(ACCOUNT_ID, ACCOUNT_NAME, email, now, self.clock)
         add_application(account, APPLICATION_NAME)
+        stock(account)
         return account
 
     def _write_credentials(self) -> Tokens:

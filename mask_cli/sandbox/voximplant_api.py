@@ -13,8 +13,13 @@ from urllib.parse import parse_qsl
 from mask_cli.sandbox.faults import Faults, error_body, json_reply
 from mask_cli.sandbox.server import CONTROL, Cut, Reply
 from mask_cli.sandbox.voximplant_account import ACCOUNT_METHODS
+from mask_cli.sandbox.voximplant_history import HISTORY_METHODS
 from mask_cli.sandbox.voximplant_kvs_methods import KEY_VALUE_METHODS
 from mask_cli.sandbox.voximplant_methods import Account, ApiError, Method
+from mask_cli.sandbox.voximplant_numbers import NUMBER_METHODS
+from mask_cli.sandbox.voximplant_roles import check_role
+from mask_cli.sandbox.voximplant_scenarios import SCENARIO_METHODS
+from mask_cli.sandbox.voximplant_secrets import SECRET_METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +30,14 @@ if TYPE_CHECKING:
 ROOT = "/platform_api"
 AUTHORIZATION_CODES = frozenset({100, 433, 447, 454, 455, 456})
 
-METHODS: dict[str, Method] = {**ACCOUNT_METHODS, **KEY_VALUE_METHODS}
+METHODS: dict[str, Method] = {
+    **ACCOUNT_METHODS,
+    **KEY_VALUE_METHODS,
+    **SCENARIO_METHODS,
+    **NUMBER_METHODS,
+    **SECRET_METHODS,
+    **HISTORY_METHODS,
+}
 """All methods by name; a new theme adds its table here."""
 
 
@@ -59,6 +71,7 @@ class VoximplantApi:
         try:
             method = _method(command)
             self.tokens.check(request.headers["Authorization"], self.account.clock.now())
+            check_role(command or "", self.account.switches)
             return json_reply(method.call(self.account, values))
         except ApiError as error:
             denied = error.code in AUTHORIZATION_CODES

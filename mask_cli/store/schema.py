@@ -164,11 +164,65 @@ def _004_pool(db: Database) -> None:
     )
 
 
+def _005_calls(db: Database) -> None:
+    # No phone number in any of these but in a nonce's answer, which is forgotten after a minute.
+    db.execute(
+        """
+        CREATE TABLE calls (
+            provider TEXT NOT NULL,
+            call_id TEXT NOT NULL,
+            started_at INTEGER NOT NULL,
+            mapping_id INTEGER,
+            order_number TEXT,
+            role TEXT,
+            outcome TEXT,
+            reason TEXT,
+            answered_at INTEGER,
+            bridged_at INTEGER,
+            ended_at INTEGER,
+            seconds INTEGER,
+            talked INTEGER,
+            hangup_cause TEXT,
+            recording_url TEXT,
+            PRIMARY KEY (provider, call_id)
+        ) STRICT
+        """
+    )
+    db.execute("CREATE INDEX calls_by_start ON calls (started_at)")
+    db.execute("CREATE INDEX calls_by_order ON calls (order_number) WHERE order_number IS NOT NULL")
+    db.execute(
+        """
+        CREATE TABLE nonces (
+            nonce TEXT PRIMARY KEY,
+            digest TEXT NOT NULL,
+            answer TEXT,
+            token TEXT NOT NULL,
+            at INTEGER NOT NULL
+        ) STRICT
+        """
+    )
+    db.execute("CREATE INDEX nonces_by_time ON nonces (at)")
+    db.execute("CREATE INDEX nonces_with_answer ON nonces (at) WHERE answer IS NOT NULL")
+    db.execute(
+        """
+        CREATE TABLE caller_attempts (
+            caller TEXT NOT NULL,
+            call_id TEXT NOT NULL,
+            attempt INTEGER NOT NULL,
+            at INTEGER NOT NULL,
+            UNIQUE (caller, call_id, attempt)
+        ) STRICT
+        """
+    )
+    db.execute("CREATE INDEX caller_attempts_by_time ON caller_attempts (at)")
+
+
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _001_mappings,
     _002_base,
     _003_audit,
     _004_pool,
+    _005_calls,
 )
 VERSION = len(MIGRATIONS)
 

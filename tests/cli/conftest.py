@@ -121,11 +121,13 @@ class Mask:
             sys.stdin, sys.stdout, sys.stderr = before
         return _checked(Run(code, out.getvalue(), err.getvalue()), words)
 
-    def start(self, *words: str, **more: Any) -> subprocess.Popen[bytes]:
-        """Start it as a process of its own."""
+    def start(
+        self, *words: str, started: tuple[str, ...] | list[str] = ("-m", "mask_cli"), **more: Any
+    ) -> subprocess.Popen[bytes]:
+        """Start it as a process of its own; `started` is how Python is told what to run."""
         pipe = subprocess.PIPE
         streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": pipe, "stderr": pipe}
-        command = [sys.executable, "-m", "mask_cli", *words]
+        command = [sys.executable, *started, *words]
         return subprocess.Popen(command, cwd=ROOT, **{**streams, **more})
 
     def process(self, *words: str, **more: Any) -> Run:
@@ -240,6 +242,7 @@ def mapping_record() -> Callable[..., dict[str, object]]:
     """The whole record of the guide's order as it was just added; name what differs."""
 
     def record(**differing: object) -> dict[str, object]:
+        chosen = {"allocation": None, "asks": None} if "changed" in differing else {}
         return {
             "order": "12345",
             "courier": "+1•••••••2222",
@@ -252,6 +255,7 @@ def mapping_record() -> Callable[..., dict[str, object]]:
             "updated_at": format_time(NOON),
             "expires_at": format_time(NOON + 10 * DAY),
             "revision": 1,
+            **chosen,
             **differing,
         }
 

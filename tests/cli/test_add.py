@@ -34,7 +34,7 @@ def test_add_again_with_the_same_parties_changes_nothing(
     add(mask)
     before = mask.everything()
     clock.pass_(60)
-    assert add(mask) == mapping_record(changed=False)
+    assert add(mask) == mapping_record(changed=False, allocation=None, asks=None)
     assert mask.everything() == before
 
 

@@ -133,7 +133,7 @@ def test_a_note_neither_shows_a_number_nor_drives_a_terminal(mask: Mask, note: s
 
 def test_a_virtual_number_is_never_a_party(mask: Mask) -> None:
     refused(mask, "add", "12345", *PARTIES, "--virtual-number", COURIER, told="virtual number")
-    refused(mask, "add", "12345", *PARTIES, "--virtual-number", "auto")
+    refused(mask, "add", "12345", *PARTIES, "--virtual-number", "some")
 
 
 @pytest.mark.parametrize(

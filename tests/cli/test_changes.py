@@ -36,7 +36,12 @@ def test_reassign_keeps_order_expiry_and_history(
     clock.pass_(60)
     run = mask("reassign", "12345", "--courier", GUIDE[3], *JSON).done()
     assert run.json == mapping_record(
-        courier="+1•••••••7780", updated_at=format_time(NOON + 60), revision=3, changed=True
+        courier="+1•••••••7780",
+        updated_at=format_time(NOON + 60),
+        revision=3,
+        changed=True,
+        allocation=None,
+        asks=None,
     )
     again = mask("reassign", "12345", "--courier", GUIDE[3], *JSON).done()
     assert again.json == {**run.json, "changed": False}
@@ -104,7 +109,8 @@ def test_several_orders_print_a_list(mask: Mask) -> None:
 
 
 def test_an_order_named_twice_is_changed_once(mask: Mask) -> None:
-    mask("extend", "12345", "12345", "--by", "1h").done()
+    run = mask("extend", "12345", "12345", "--by", "1h", *JSON).done()
+    assert run.json["order"] == "12345"
     assert expiries(mask)["12345"] == NOON + 10 * DAY + HOUR
 
 
@@ -144,6 +150,8 @@ def test_delete_under_each_of_its_names_forgets(mask: Mask, name: str) -> None:
         "expires_at": None,
         "revision": None,
         "changed": True,
+        "allocation": None,
+        "asks": None,
     }
     mask("show", "12345").failed(ExitCode.NOT_FOUND, "there is no order 12345")
     mask(name, "12345").failed(ExitCode.NOT_FOUND)
@@ -152,7 +160,7 @@ def test_delete_under_each_of_its_names_forgets(mask: Mask, name: str) -> None:
 
 def test_prune_waits_for_the_grace_that_a_wrong_clock_needs(mask: Mask, clock: FixedClock) -> None:
     clock.pass_(HOUR + DAY - 1)
-    counts = {"pruned": 0, "audit": 0, "deleted": 0, "pending": 0}
+    counts = {"pruned": 0, "audit": 0, "calls": 0, "deleted": 0, "pending": 0}
     assert mask("prune", *JSON).done().json == counts
     clock.pass_(1)
     assert mask("prune", *JSON).done().json == {**counts, "pruned": 1}

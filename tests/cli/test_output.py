@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -321,8 +322,8 @@ def test_a_full_disk_under_stdout_is_told_and_is_not_a_bug(mask: Mask, clock: Fi
 def test_closed_streams_do_not_hurt(mask: Mask, clock: FixedClock) -> None:
     clock.run()
     mask("add", "12345", *PARTIES).done()
-    words = "exec python -m mask_cli list >&-"
-    done = subprocess.run(["bash", "-c", words], capture_output=True, check=False)
+    words = 'exec "$0" -m mask_cli list >&-'
+    done = subprocess.run(["bash", "-c", words, sys.executable], capture_output=True, check=False)
     assert b"Traceback" not in done.stderr
     assert done.returncode != ExitCode.BUG
 

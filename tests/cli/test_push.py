@@ -128,7 +128,7 @@ def test_prune_removes_there_what_is_forgotten_here(
     assert run.json["pruned"] == 1
     assert remote_values(provider)
     run = mask("prune", "--grace", "0", "--no-push", *JSON).done()
-    assert run.json == {"pruned": 1, "audit": 0, "deleted": 0, "pending": 1}
+    assert run.json == {"pruned": 1, "audit": 0, "calls": 0, "deleted": 0, "pending": 1}
     pending = mask("list", "--pending", *JSON).done().json
     assert [(row["order"], row["courier"], row["remote"]) for row in pending] == [
         ("12345", None, "pending")

@@ -263,6 +263,30 @@ def test_one_connection_serves_calls_made_one_after_another(
     assert sandbox.requests.connections() == 1
 
 
+def test_a_write_that_may_come_late_is_told_to_its_thread_until_the_next_write(
+    contract: KeyValueStore, sandbox: VoximplantSandbox
+) -> None:
+    contract.set("order:1", VALUE, later())
+    assert not contract.may_come_late()
+
+    sandbox.faults.add("lost")
+    contract.set("order:1", VALUE, later())
+    contract.get("order:1")
+    assert contract.may_come_late()
+    elsewhere: list[bool] = []
+    thread = threading.Thread(target=lambda: elsewhere.append(contract.may_come_late()))
+    thread.start()
+    thread.join()
+    assert elsewhere == [False]
+
+    assert contract.delete("order:1")
+    assert not contract.may_come_late()
+    contract.set("order:1", VALUE, later())
+    sandbox.faults.add("lost")
+    assert contract.delete("order:1") is False
+    assert contract.may_come_late()
+
+
 def test_neither_value_nor_number_shows_in_the_repr_of_an_item(contract: KeyValueStore) -> None:
     contract.set("order:1", VALUE, later())
 

@@ -690,9 +690,9 @@ def test_sqlite_imports_exactly_what_the_plain_words_say(
             put(store, *before)
         with store.staging() as staging:
             staging.add(rows)
-            twice = sorted(staging.take_duplicates())
+            twice = sorted(staging.take_duplicates(), key=repr)
             with store.writing():
-                conflicts = sorted(staging.conflicts(NOW))
+                conflicts = sorted(staging.conflicts(NOW), key=repr)
                 counts = staging.apply(NOW, replace=overwrite)
         results.append((twice, conflicts, counts, plain(store), aged(store)))
 

@@ -1,0 +1,90 @@
+"""What came of the calls: calls list, show, stats, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mask_cli.call_report import CALL_FIELDS, STATS_FIELDS, call_record, export_calls, statistics
+from mask_cli.cli.boundary import Commands
+from mask_cli.cli.options import Limit, moment
+from mask_cli.errors import NotFound, UsageError
+from mask_cli.redaction import redacted_value
+from mask_cli.store.calls import SqliteCalls
+from mask_cli.store.calls_base import CallOutcome, CallSelection
+
+if TYPE_CHECKING:
+    from mask_cli.cli.context import AppContext
+
+app = Commands(help="What came of the calls; no phone numbers are kept of them.")
+
+Order = Annotated[str | None, typer.Option(metavar="ORDER", help="Only of this order.")]
+OfOutcome = Annotated[CallOutcome | None, typer.Option(help="Only with this outcome.")]
+OfReason = Annotated[str | None, typer.Option(metavar="REASON", help="Only for this reason.")]
+Since = Annotated[int | None, moment("--since", "Only that began then or later.")]
+Until = Annotated[int | None, moment("--until", "Only that began earlier.")]
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    order: Order = None,
+    outcome: OfOutcome = None,
+    reason: OfReason = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = None,
+) -> None:
+    """List calls, newest first."""
+    mask: AppContext = ctx.obj
+    selection = CallSelection(order, outcome, reason, since, until, limit)
+    calls = SqliteCalls(mask.store).listed(selection)
+    mask.output.records(CALL_FIELDS, (call_record(call) for call in calls))
+
+
+@app.command()
+def show(
+    ctx: typer.Context, call_id: Annotated[str, typer.Argument(metavar="CALL", help="Its id.")]
+) -> None:
+    """Show one call."""
+    mask: AppContext = ctx.obj
+    call = SqliteCalls(mask.store).get(call_id)
+    if call is None:
+        raise NotFound(f"there is no call {redacted_value(call_id)}", hint="mask calls list")
+    mask.output.record(call_record(call))
+
+
+@app.command()
+def stats(ctx: typer.Context, since: Since = None, until: Until = None) -> None:
+    """Count calls by day, outcome and reason."""
+    mask: AppContext = ctx.obj
+    selection = CallSelection(since=since, until=until)
+    rows = statistics(SqliteCalls(mask.store), selection, bars=mask.output.draws)
+    fields = (*STATS_FIELDS, "bar") if mask.output.draws else STATS_FIELDS
+    mask.output.records(fields, rows)
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="File to write, or - for stdout.")],
+    kind: Annotated[
+        str | None, typer.Option("--to", metavar="[csv|jsonl]", help="Form [by its name].")
+    ] = None,
+) -> None:
+    """Write all calls to FILE, oldest last."""
+    from mask_cli.transfer import private_file
+
+    mask: AppContext = ctx.obj
+    form = kind or ("jsonl" if Path(file).suffix.lower() in (".jsonl", ".ndjson") else "csv")
+    if form not in ("csv", "jsonl"):
+        raise UsageError("--to takes csv, jsonl")
+    calls = SqliteCalls(mask.store).listed(CallSelection())
+    if file == "-":
+        export_calls(calls, form, mask.output.raw)
+        return
+    with private_file(Path(file)) as write:
+        count = export_calls(calls, form, write)
+    mask.output.counts({"exported": count, "file": file})

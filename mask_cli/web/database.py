@@ -1,0 +1,63 @@
+"""The store as a server needs it: opened late, given up when its file is not the same any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mask_cli.errors import StorageError
+from mask_cli.store.calls import SqliteCalls
+from mask_cli.store.connection import connect
+from mask_cli.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Database:
+    """One connection, for one thread; it follows the file, and never makes a new one."""
+
+    def __init__(self, path: Path, *, timeout: float) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._file: tuple[int, int] | None = None
+        self._store: SqliteStore | None = None
+        self._calls: SqliteCalls | None = None
+        self._key = b""
+
+    def calls(self) -> SqliteCalls:
+        """Return the calls of the database that stands there now, or raise StorageError.
+
+        A file that was removed would go on answering from its remains.
+        """
+        try:
+            status = self._path.stat()
+        except OSError as error:
+            self.close()
+            raise StorageError(f"the database {self._path} is gone") from error
+        file = (status.st_dev, status.st_ino)
+        if self._calls is None or file != self._file:
+            self.close()
+            self._open()
+            self._file = file
+        assert self._calls is not None, "opened above"  # noqa: S101 (an invariant)
+        return self._calls
+
+    @property
+    def key(self) -> bytes:
+        """The key for hashes of numbers; known once `calls` was asked for."""
+        return self._key
+
+    def _open(self) -> None:
+        store = SqliteStore(self._path, connect(self._path, timeout=self._timeout))
+        try:
+            self._key = store.digest_key()
+        except BaseException:
+            store.close()
+            raise
+        self._store, self._calls = store, SqliteCalls(store)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._store is not None:
+            self._store.close()
+        self._store = self._calls = None

@@ -1,0 +1,135 @@
+"""Group commit: requests that come while one transaction is written share the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from mask_cli.web.database import Database
+from mask_cli.web.decision import ATTEMPTS_WINDOW
+from mask_cli.web.guard import NONCE_SECONDS, REPEAT_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mask_cli.store.calls_base import CallWrite, SeenNonce
+
+    Waiting = tuple[CallWrite, asyncio.Future[SeenNonce | None]]
+
+LOCK_PATIENCE = 3.0
+"""Seconds to wait for another writer: the platform waits fifteen for its document."""
+_MOST = 500
+_TIDY_EVERY = 20.0
+
+
+class GroupWriter:
+    """One thread that writes for all requests of a worker."""
+
+    def __init__(
+        self,
+        path: Path,
+        now: Callable[[], int],
+        trouble: Callable[[Exception], None],
+        *,
+        keep: bool,
+    ) -> None:
+        self._database = Database(path, timeout=LOCK_PATIENCE)
+        self._now = now
+        self._trouble = trouble
+        self._keep = keep
+        self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tidied = 0.0
+        self._under_way: Counter[str] = Counter()
+
+    def start(self) -> None:
+        """Begin; inside the event loop that will wait for the results."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, then end."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def under_way(self, caller: str) -> int:
+        """Count a caller's wrong order numbers that are not stored yet."""
+        return self._under_way[caller]
+
+    async def write(self, write: CallWrite) -> SeenNonce | None:
+        """Store it with whatever else waits; tell the earlier use of its nonce, if any."""
+        assert self._loop is not None, "started before the first request"  # noqa: S101 (an invariant)
+        future: asyncio.Future[SeenNonce | None] = self._loop.create_future()
+        caller = write.wrong_order.caller if write.wrong_order else None
+        if caller:
+            self._under_way[caller] += 1
+        try:
+            self._queue.put((write, future))
+            return await future
+        finally:
+            if caller:
+                self._under_way[caller] -= 1
+                self._under_way += Counter()
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            batch, going = self._next()
+            if batch:
+                self._commit(batch)
+            if self._keep and time.monotonic() - self._tidied > _TIDY_EVERY:
+                self._tidy()
+        self._database.close()
+
+    def _next(self) -> tuple[list[Waiting], bool]:
+        """Return what waits, at least one unless it is time to tidy; False once it is over."""
+        batch: list[Waiting] = []
+        try:
+            item = self._queue.get(timeout=_TIDY_EVERY)
+            while item is not None:
+                batch.append(item)
+                if len(batch) == _MOST:
+                    return batch, True
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            return batch, True
+        return batch, False
+
+    def _commit(self, batch: list[Waiting]) -> None:
+        result: list[SeenNonce | None] | Exception
+        try:
+            result = self._database.calls().commit([w for w, _ in batch], keep=self._keep)
+        except Exception as error:  # noqa: BLE001 (whoever waits has to be told, whatever it is)
+            result = error
+            self._database.close()
+        assert self._loop is not None, "set by start"  # noqa: S101 (an invariant)
+        self._loop.call_soon_threadsafe(_deliver, batch, result)
+
+    def _tidy(self) -> None:
+        self._tidied = time.monotonic()
+        now = self._now()
+        try:
+            self._database.calls().tidy(
+                answers_before=now - REPEAT_SECONDS,
+                nonces_before=now - NONCE_SECONDS,
+                attempts_before=now - ATTEMPTS_WINDOW,
+            )
+        except Exception as error:  # noqa: BLE001 (the thread has to live on)
+            self._database.close()
+            self._trouble(error)
+
+
+def _deliver(batch: list[Waiting], result: list[SeenNonce | None] | Exception) -> None:
+    for place, (_, future) in enumerate(batch):
+        if future.done():
+            continue  # its request was cancelled
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result[place])
