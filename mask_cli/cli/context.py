@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mask_cli.config import Settings, load_settings
-from mask_cli.errors import MaskError, PartlyDone, ProviderUnavailable, TryLater, UsageError
+from mask_cli.errors import (
+    ExitCode,
+    MaskError,
+    PartlyDone,
+    ProviderUnavailable,
+    TryLater,
+    UsageError,
+)
 from mask_cli.models import Remote, remote_state
 from mask_cli.orders import Orders
 from mask_cli.output import Format, Output
@@ -18,13 +26,14 @@ from mask_cli.store.base import AuditRow
 from mask_cli.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mask_cli.models import Mapping, PhoneNumber, RemoteItem, Target
     from mask_cli.orders import Change
     from mask_cli.pooled import StoredPool
     from mask_cli.providers.plivo import PlivoClient
     from mask_cli.remote import RemoteSite
+    from mask_cli.store.locks import RunLock
     from mask_cli.store.upkeep import SqliteUpkeep
     from mask_cli.sync import Pusher
 
@@ -46,6 +55,7 @@ class AppContext:
 
     flags: dict[str, Any] = field(default_factory=dict)
     command: str = "mask"
+    _locks: list[RunLock] = field(default_factory=list)
 
     @cached_property
     def settings(self) -> Settings:
@@ -109,6 +119,26 @@ class AppContext:
 
         return SqliteUpkeep(self.store)
 
+    @contextmanager
+    def running(self, name: str) -> Iterator[None]:
+        """Hold the lock of `sync` or `prune` during a run, and keep how it ended.
+
+        Raises TryLater at once when another process does the same.
+        """
+        from mask_cli.store.locks import RunLock
+
+        lock = RunLock(self.store.path, name)
+        self._locks.append(lock)
+        with lock:
+            try:
+                yield
+            except MaskError as error:
+                # A database that cannot be written must not hide what went wrong.
+                with suppress(MaskError):
+                    self.upkeep.note_run(name, self.now(), error.exit_code)
+                raise
+            self.upkeep.note_run(name, self.now(), ExitCode.DONE)
+
     def warn_of_clock(self) -> None:
         """Warn when the provider's clock was far from ours in its last answer."""
         from mask_cli.doctor import clock_problem
@@ -153,6 +183,8 @@ class AppContext:
         """Let go of the database and of connections."""
         if "store" in self.__dict__:
             self.store.close()
+        for lock in self._locks:
+            lock.close()
         if self.__dict__.get("site") is not None:
             self.__dict__["site"].close()
         if "plivo" in self.__dict__:

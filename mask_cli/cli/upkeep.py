@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from mask_cli.cli.options import DryRun, Limit, NoPush, duration, grace
 from mask_cli.cli.pushing import JOBS, MOST_JOBS, Manner, mannered, push_pending, synced, told
 from mask_cli.cli.reconciling import mend, tell_drift
-from mask_cli.doctor import CHECK_FIELDS, Patient, examined
+from mask_cli.doctor import CHECK_FIELDS, PENDING_LIMIT, Patient, all_well, examined
 from mask_cli.errors import ExitCode
 from mask_cli.models import DAY
 from mask_cli.records import audit_record
@@ -17,6 +18,7 @@ from mask_cli.sync import Outcome, SyncReport, sync_record
 
 if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
+    from mask_cli.models import Target
 
 Jobs = Annotated[
     int, typer.Option("--jobs", min=1, max=MOST_JOBS, metavar="N", help="Requests side by side.")
@@ -56,7 +58,8 @@ def sync(
     elif dry_run:
         (tell_drift if full else _tell_pending)(mask, manner, exit_code=exit_code)
     else:
-        (mend if full else push_pending)(mask, manner=manner)
+        with mask.running("sync"):
+            (mend if full else push_pending)(mask, manner=manner)
 
 
 def drift(
@@ -80,21 +83,13 @@ def prune(
     """Forget mappings that expired, and audit and call rows past their retention."""
     mask: AppContext = ctx.obj
     orders = mask.orders(push=not no_push, dry_run=dry_run)
-    counts = orders.prune(grace, limit, mask.settings["retention.audit"])
-    counts["calls"] = _old_calls(mask, dry_run=dry_run)
-    target = mask.target()
-    deletions: list[str] = []
-    if target is not None and not dry_run:
-        mask.store.drop_gone_items(target, mask.now())
-        pending = mask.store.pending(target, mask.now(), deletions_only=True)
-        deletions = [order for order, _, _ in pending]
-    if deletions and not no_push:
-        report = synced(mask, deletions, len(deletions))
-        counts["deleted"] = report.counts[Outcome.DELETED]
-        counts["pending"] = len(deletions) - counts["deleted"] - report.counts[Outcome.NOTHING]
-        told(mask, counts, report, len(deletions))
-        return
-    mask.output.counts({**counts, "deleted": 0, "pending": len(deletions)}, well=not dry_run)
+    with nullcontext() if dry_run else mask.running("prune"):
+        target = None if dry_run else mask.target()
+        if target is not None:
+            mask.upkeep.expect_deletions(target, mask.now())
+        counts = orders.prune(grace, limit, mask.settings["retention.audit"])
+        counts["calls"] = _old_calls(mask, dry_run=dry_run)
+        _tell_pruned(mask, counts, target, push=not no_push, dry_run=dry_run)
     if dry_run:
         mask.output.say("Dry run: nothing was changed.")
 
@@ -118,8 +113,11 @@ def doctor(
         bool, typer.Option("--exit-code", help="Exit 78 when a check fails.")
     ] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no provider.")] = False,
+    pending_limit: Annotated[
+        int, duration("--pending-limit", "Warn of what has been pending for longer.")
+    ] = PENDING_LIMIT,
 ) -> None:
-    """Check settings, files, database and provider; change nothing."""
+    """Check settings, files, database, provider and the last runs; change nothing."""
     mask: AppContext = ctx.obj
     patient = Patient(
         mask.settings,
@@ -128,9 +126,12 @@ def doctor(
         mask.now(),
         lambda: mask.plivo,
         lambda: mask.store.pool,
+        lambda: mask.upkeep,
+        pending_limit,
     )
     checks = examined(patient, offline=offline)
-    mask.output.records(CHECK_FIELDS, checks)
+    if not (mask.output.quiet and all_well(checks)):
+        mask.output.records(CHECK_FIELDS, checks)
     if exit_code and any(check["result"] == "failed" for check in checks):
         raise typer.Exit(ExitCode.CONFIGURATION)
 
@@ -140,6 +141,24 @@ def _old_calls(mask: AppContext, *, dry_run: bool) -> int:
 
     calls, before = SqliteCalls(mask.store), mask.now() - mask.settings["retention.calls"]
     return calls.count_before(before) if dry_run else calls.prune(before)
+
+
+def _tell_pruned(
+    mask: AppContext, counts: dict[str, int], target: Target | None, *, push: bool, dry_run: bool
+) -> None:
+    """Delete there what is gone here and would live on; print the counts."""
+    now, waiting = mask.now(), 0
+    if target is not None:
+        mask.store.drop_gone_items(target, now)
+        waiting = mask.upkeep.count_pending(target, now, deletions_only=True)
+        if waiting and push:
+            orders = mask.upkeep.pending_orders(target, now, deletions_only=True)
+            report = synced(mask, orders, waiting)
+            counts["deleted"] = report.counts[Outcome.DELETED]
+            counts["pending"] = max(0, waiting - report.done)
+            told(mask, counts, report, waiting)
+            return
+    mask.output.counts({**counts, "deleted": 0, "pending": waiting}, well=not dry_run)
 
 
 def _tell_pending(mask: AppContext, manner: Manner, *, exit_code: bool) -> None:

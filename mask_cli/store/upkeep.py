@@ -6,6 +6,7 @@ transaction of its own connection; so what is long is read piece by piece.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mask_cli.store.columns import (
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 
 _PIECE = 500
 
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """How the last run of a command ended, and when one last ended well."""
+
+    ended_at: int
+    exit_code: int
+    last_good_at: int | None
+
+
 # Where a piece goes on is part of each half, so that it is found by primary key.
 _DELETIONS = f"{DELETIONS} AND i.order_number > :after ORDER BY i.order_number LIMIT {_PIECE}"
 _WRITES = f"{WRITES} AND m.order_number > :after ORDER BY m.order_number LIMIT {_PIECE}"
@@ -43,24 +54,28 @@ _BASE_ONLY = f"""
 
 
 class SqliteUpkeep:
-    """A room of one store; nothing of it may be used inside `writing()` but `note_run`."""
+    """A room of one store; nothing of it may be used inside `writing()`."""
 
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
 
-    def count_pending(self, target: Target, now: int) -> int:
+    def count_pending(self, target: Target, now: int, *, deletions_only: bool = False) -> int:
         """Count what has to be sent to a target."""
-        sql = f"SELECT (SELECT count(*) FROM ({WRITES})) + (SELECT count(*) FROM ({DELETIONS}))"
+        sql = f"SELECT count(*) FROM ({DELETIONS})"
+        if not deletions_only:
+            sql = f"SELECT (SELECT count(*) FROM ({WRITES})) + ({sql})"
         with translated(self._store.path):
             row = self._store.connection.execute(sql, self._values(target, now)).fetchone()
         return int(row[0])
 
-    def pending_orders(self, target: Target, now: int) -> Iterator[str]:
+    def pending_orders(
+        self, target: Target, now: int, *, deletions_only: bool = False
+    ) -> Iterator[str]:
         """Yield what has to be sent, deletions first: who was taken off must not be reached.
 
         Others, and the caller itself, may write between two orders.
         """
-        for sql in (_DELETIONS, _WRITES):
+        for sql in (_DELETIONS,) if deletions_only else (_DELETIONS, _WRITES):
             for order, _, _ in self._pieces(sql, target, now):
                 yield order
 
@@ -91,6 +106,36 @@ class SqliteUpkeep:
         live = "SELECT count(*) FROM remote_items WHERE target_id = ? AND expires_at > ?"
         row = self._store.row(live, values["t"], now)
         return gone, int(row[0]) if row else 0
+
+    def expect_deletions(self, target: Target, now: int) -> None:
+        """Leave an intent where a mapping that ended is still live there, before it is forgotten.
+
+        Once its row is gone, nothing else tells that its deletion was meant.
+        """
+        for order, _, item in self._pieces(_DELETIONS, target, now):
+            if item is not None and item.intent is None:
+                with self._store.writing():
+                    if self._store.item(order, target) == item:
+                        self._store.put_item(replace(item, intent="delete"), target)
+
+    def note_run(self, name: str, now: int, exit_code: int) -> None:
+        """Keep how a run ended."""
+        with self._store.writing():
+            self._store.execute(
+                "INSERT INTO runs VALUES (?1, ?2, ?3, CASE ?3 WHEN 0 THEN ?2 END)"
+                " ON CONFLICT (name) DO UPDATE SET ended_at = ?2, exit_code = ?3,"
+                " last_good_at = coalesce(excluded.last_good_at, last_good_at)",
+                name,
+                now,
+                exit_code,
+            )
+
+    def last_run(self, name: str) -> LastRun | None:
+        """Return how the last run of a command ended."""
+        row = self._store.row(
+            "SELECT ended_at, exit_code, last_good_at FROM runs WHERE name = ?", name
+        )
+        return LastRun(*row) if row else None
 
     def _pieces(
         self, sql: str, target: Target, now: int
