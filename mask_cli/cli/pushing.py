@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mask_cli.records import Record
 
 JOBS, MOST_JOBS = 16, 64
+_WORTH_TELLING = 1.0
+"""Seconds: of a shorter run the counts tell enough."""
 _NAMED = 20
 """How many failures are named one by one."""
 
@@ -81,8 +83,8 @@ def synced(
             pace=manner.pace,
         )
     mask.warn_of_clock()
-    if total:
-        seconds = max(0.001, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    if seconds >= _WORTH_TELLING:
         rate = f"{seconds:.1f} s, {report.done / seconds:.0f} a second"
         mask.output.say(f"{report.done} of {total} orders done in {rate}.")
     return report

@@ -76,6 +76,7 @@ GOOD: dict[tuple[str, ...], tuple[str, ...]] = {
     ("import",): ("orders.csv", "--push"),
     ("export",): ("out.csv",),
     ("sync",): (),
+    ("drift",): (),
     ("audit",): (),
     ("doctor",): (),
     ("config", "show"): (),
