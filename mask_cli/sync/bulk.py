@@ -48,6 +48,7 @@ class Bulk:
     progress: Callable[[Push], None] = lambda _: None
     report: SyncReport = field(default_factory=SyncReport)
     _again: deque[str] = field(default_factory=deque)
+    _finished: list[Done[Claim, bool | None]] = field(default_factory=list)
     _waiting: dict[str, Push] = field(default_factory=dict)
     _failure: BaseException | None = None
     _halted: threading.Event = field(default_factory=threading.Event)
@@ -74,12 +75,12 @@ class Bulk:
         return self.report
 
     def _through(self, orders: Iterator[str]) -> None:
-        finished: list[Done[Claim, bool | None]] = []
         while True:
-            ended = self._exchange(finished, orders)
+            ended = self._exchange(orders)
             if self._stops() or (ended and not self._again and not self._crew.outstanding):
                 return
-            finished = self._crew.results(self._patience(), _GATHER if self.jobs > 1 else 0)
+            gather = _GATHER if self.jobs > 1 else 0
+            self._crew.results(self._patience(), gather, self._finished)
 
     def _stops(self) -> bool:
         return self._failure is not None or self.report.stops(self.until)
@@ -107,15 +108,17 @@ class Bulk:
         """Return how long to wait for an answer before looking at the clock again."""
         return 0.5 if self.until is None else min(0.5, self.until - time.monotonic())
 
-    def _exchange(self, finished: list[Done[Claim, bool | None]], orders: Iterator[str]) -> bool:
+    def _exchange(self, orders: Iterator[str]) -> bool:
         """Settle and claim in one transaction, then hand out; True when no order is left."""
-        with self.pusher.store.writing() if finished or self._room() else nullcontext():
-            pushes = [push for push in map(self._settled, finished) if push is not None]
+        with self.pusher.store.writing() if self._finished or self._room() else nullcontext():
+            settled = map(self._settled, self._finished)
+            pushes = [push for push in settled if push is not None]
             for push in pushes:
                 self.report.note(push)
             room = 0 if self._stops() else self._room()
             batch = self._next(orders, room)
             claims = [self.pusher.claimed(order) for order in batch]
+        self._finished.clear()
         for push in pushes:
             self.progress(push)
         for claim in claims:
@@ -163,8 +166,9 @@ class Bulk:
     def _drained(self) -> None:
         """Settle what comes back within the last moment, or by `until` and a moment."""
         end = time.monotonic() + _LAST_MOMENT
-        while self._crew.outstanding and time.monotonic() < end:
-            self._exchange(self._crew.results(end - time.monotonic()), iter(()))
+        while (self._crew.outstanding or self._finished) and time.monotonic() < end:
+            self._crew.results(end - time.monotonic(), into=self._finished)
+            self._exchange(iter(()))
 
     def _wait_for_leases(self) -> None:
         """Push what was under a lease once that is over; leases end, so this does too."""

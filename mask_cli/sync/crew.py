@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -35,7 +36,7 @@ class Crew(Generic[Task, Result]):
         self._size = size
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Done[Task, Result]] = queue.SimpleQueue()
-        self._threads = 0
+        self._threads: list[threading.Thread] = []
         self.outstanding = 0
         """How many tasks were given and not handed back."""
 
@@ -43,29 +44,38 @@ class Crew(Generic[Task, Result]):
         """Have a task done."""
         self.outstanding += 1
         self._tasks.put(task)
-        if self._threads < min(self._size, self.outstanding):
-            self._threads += 1
-            threading.Thread(target=self._run, name="mask-crew", daemon=True).start()
+        if len(self._threads) < min(self._size, self.outstanding):
+            self._threads.append(threading.Thread(target=self._run, name="crew", daemon=True))
+            self._threads[-1].start()
 
-    def results(self, timeout: float, gather: float = 0.0) -> list[Done[Task, Result]]:
-        """Return what is done, waiting for the first of it; `gather` waits for more to come."""
-        found: list[Done[Task, Result]] = []
-        if not self.outstanding:
-            return found
-        try:
-            found.append(self._done.get(timeout=max(0.0, timeout)))
-            if gather and self.outstanding > 1:
-                time.sleep(gather)
-            while True:
-                found.append(self._done.get_nowait())
-        except queue.Empty:
-            self.outstanding -= len(found)
+    def results(
+        self, timeout: float, gather: float = 0.0, into: list[Done[Task, Result]] | None = None
+    ) -> list[Done[Task, Result]]:
+        """Return what is done, waiting for the first of it; `gather` waits for more to come.
+
+        With `into` it is added there one by one: a signal that comes between loses nothing.
+        """
+        found = [] if into is None else into
+        wait = max(0.0, timeout)
+        with suppress(queue.Empty):
+            while self.outstanding:
+                found.append(self._done.get(timeout=wait) if wait else self._done.get_nowait())
+                self.outstanding -= 1
+                if wait and gather and self.outstanding:
+                    time.sleep(gather)
+                wait = 0.0
         return found
 
-    def dismiss(self) -> None:
-        """Let the threads end after what they are doing."""
-        for _ in range(self._threads):
+    def dismiss(self, patience: float = 2.0) -> None:
+        """Let the threads end after what they are doing; wait for that, but not for ever.
+
+        Their connections are closed after this: a thread should not have one in hand then.
+        """
+        end = time.monotonic() + patience
+        for _ in self._threads:
             self._tasks.put(None)
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None:

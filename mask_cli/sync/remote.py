@@ -188,6 +188,9 @@ class RemoteReader:
                     more = more and done.result is not None
                     if done.result is not None:
                         yield done.result
+        except BaseException:
+            self._halted.set()
+            raise
         finally:
             crew.dismiss()
 
