@@ -624,6 +624,46 @@ def test_a_number_given_back_is_no_longer_given_out(
     assert mask.query("SELECT state FROM virtual_numbers") == [("released",)]
 
 
+def test_a_number_that_went_while_we_did_not_look_is_not_given_out_for_ever(
+    run: Callable[..., Run], plivo: PlivoSandbox, mask: Mask
+) -> None:
+    own(plivo)
+    run(*UP, "--number", NUMBER).done()
+    del plivo.numbers.rented[NUMBER.removeprefix("+")]
+    unrent = ("plivo", "number", "unrent", NUMBER, "--missing-ok")
+    run(*unrent, "--dry-run").done()
+    assert mask.query("SELECT state FROM virtual_numbers") == [("active",)]
+    run(*unrent).done()
+    assert mask.query("SELECT state FROM virtual_numbers") == [("released",)]
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("number", "rent", NUMBER, "--app", "", "--yes"), ExitCode.NOT_FOUND),
+        (("number", "rent", "", "--yes"), ExitCode.BAD_DATA),
+        (("number", "search", ""), ExitCode.BAD_DATA),
+        (("up", "--app", "masking", "--public-url", ""), ExitCode.BAD_DATA),
+        (("up", "--app", "", "--public-url", "https://mask.example"), ExitCode.BAD_DATA),
+        ((*UP[1:], "--number", ""), ExitCode.BAD_DATA),
+        (("app", "create", "", "--answer-url", ANSWER), ExitCode.BAD_DATA),
+        (("app", "create", "a", "--answer-url", ANSWER, "--hangup-url", ""), ExitCode.BAD_DATA),
+        (("app", "delete", "", "--yes"), ExitCode.NOT_FOUND),
+    ],
+)
+def test_an_unset_variable_of_a_script_is_no_wish(
+    run: Callable[..., Run],
+    plivo: PlivoSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    code: ExitCode,
+) -> None:
+    monkeypatch.setenv("MASK_PUBLIC_URL", "https://mask.example")
+    monkeypatch.setenv("MASK_REGION", "US")
+    run("plivo", *command).failed(code)
+    assert written(plivo) == []
+
+
 def test_up_twice_in_one_script_inside_the_sandbox_changes_nothing_the_second_time(
     mask: Mask,
 ) -> None:
