@@ -21,7 +21,7 @@ ROWS = (
     ("demo",),
     # These begin with what provisioning knows: applications by name, the addresses it sets,
     # the rows of a plan.
-    ("consequences", "doctor", "provision_voximplant"),
+    ("call_import", "consequences", "doctor", "provision_voximplant"),
     ("voximplant_steps",),
     ("call_report", "orders", "pooled", "provision", "sync", "transfer", "web", "web.*"),
     ("binding",),

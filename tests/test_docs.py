@@ -267,6 +267,7 @@ def test_sample_of_bad_rows_has_one_good_row(tmp_path: Path) -> None:
     assert not re.search(r"415\W*555\W*01\d\d", run.stdout + run.stderr)
 
 
+@pytest.mark.slow
 def test_script_for_ci_really_provisions_and_simulates(tmp_path: Path) -> None:
     """Run the page's own lines: the script in a file, the line that starts it in the sandbox."""
     page = (ROOT / "docs" / "in-ci.md").read_text()
@@ -284,6 +285,7 @@ def test_script_for_ci_really_provisions_and_simulates(tmp_path: Path) -> None:
         assert _shell(ill, tmp_path).returncode == ExitCode.TRY_LATER
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["going-live-on-plivo", "trying-with-a-real-phone"])
 def test_way_to_a_real_call_works_in_the_sandbox_line_by_line(page: str, tmp_path: Path) -> None:
     """Run all but what needs an account's secrets, a tunnel, or stays open."""

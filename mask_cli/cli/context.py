@@ -8,12 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mask_cli.config import Settings, load_settings
-from mask_cli.errors import MaskError, PartlyDone, ProviderUnavailable, TryLater, UsageError
+from mask_cli.errors import MaskError, PartlyDone, ProviderUnavailable, TryLater
 from mask_cli.models import Remote, remote_state
 from mask_cli.orders import Orders
 from mask_cli.output import Format, Output
 from mask_cli.records import MAPPING_FIELDS, Record, gone_record, mapping_record
-from mask_cli.redaction import redacted_value
 from mask_cli.store.base import AuditRow
 from mask_cli.store.sqlite import SqliteStore
 
@@ -62,15 +61,8 @@ class AppContext:
     @cached_property
     def output(self) -> Output:
         """The printer."""
-        try:
-            chosen = Format(self.flags.get("format", Format.AUTO))
-        except ValueError:
-            raise UsageError(
-                f"there is no format {redacted_value(self.flags['format'])}",
-                hint="one of " + ", ".join(Format),
-            ) from None
         return Output(
-            format=chosen,
+            format=Format(self.flags.get("format", Format.AUTO)),
             quiet="quiet" in self.flags,
             color="no_color" not in self.flags,
             reveal=self._audited_reveal if "reveal" in self.flags else None,

@@ -9,6 +9,7 @@ import pytest
 
 from mask_cli.errors import ExitCode
 from mask_cli.sandbox.simulate_voximplant import BEHAVIOURS
+from mask_cli.sandbox.voximplant_history import add_session
 from tests.cli.leaks import CLIENT, COURIER
 
 if TYPE_CHECKING:
@@ -131,3 +132,24 @@ def test_sandbox_up_add_and_simulate_work_as_one_script(mask: Mask) -> None:
     run = mask.process("sandbox", "--", "bash", shlex.quote(script))
     assert run.code == ExitCode.DONE, run.err
     assert "hear each other for 30 s" in run.out
+
+
+def test_calls_that_were_not_reported_come_from_the_history_without_numbers(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    leg: dict[str, object] = {"local_number": NUMBER, "remote_number": COURIER, "duration": 40}
+    add_session(
+        provider.account,
+        application_id=1,
+        started=provider.clock.now() - 600,
+        custom_data="mask connected courier_to_client courier",
+        legs=[leg | {"incoming": True, "successful": True}, leg | {"successful": True}],
+    )
+    fill = ("calls", "import", "--from", "voximplant", "--since", "1d")
+    assert mask(*fill, "--dry-run", *JSON).done().json["imported"] == 1
+    assert mask(*fill, *JSON).done().json == {"imported": 1, "known": 0, "foreign": 0}
+    assert mask(*fill, *JSON).done().json["known"] == 1
+    (call,) = mask("calls", "list", *JSON).done().json
+    assert (call["provider"], call["outcome"], call["talked"]) == ("voximplant", "connected", 40)
+    assert COURIER not in mask.database.read_bytes().decode("latin-1")
+    mask("calls", "import", "--from", "plivo").failed(ExitCode.USAGE)
