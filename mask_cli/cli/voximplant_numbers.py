@@ -146,5 +146,7 @@ def unrent(
     if found is not None and changed:
         mask.audit("voximplant number unrent", detail=ours.e164)
         mask.voximplant.unrent(found)
-        mask.pool.let_go(ours)
-    mask.output.record({"number": ours.e164, "bound": bound, "changed": changed})
+        mask.pool.let_go(ours, "voximplant")
+    # What is not ours may be a person's.
+    number_shown = ours.e164 if found is not None else ours
+    mask.output.record({"number": number_shown, "bound": bound, "changed": changed})
