@@ -250,6 +250,11 @@ def test_check_finds_a_broken_scenario(mask: Mask) -> None:
     run = mask("voximplant", "scenario", "check", broken, *JSON)
     run.answered(ExitCode.PARTLY, "failed")
     assert [row for row in run.json if row["passed"] is False]
+    run = mask("voximplant", "scenario", "check", "-", *JSON, stdin=text)
+    assert len(run.done().json) > 40
+    gone = str(mask.home / "gone.js")
+    mask("voximplant", "scenario", "check", gone).failed(ExitCode.UNREADABLE, "gone.js")
+    mask("voximplant", "scenario", "check").done()
     wrong = mask.write("wrong.js", "let x = ;")
     run = mask("voximplant", "scenario", "check", wrong, *JSON)
     run.answered(ExitCode.PARTLY)
