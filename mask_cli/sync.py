@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from mask_cli.store.base import Store
 
 _LEASE_MARGIN = 5
+_LONGEST_LEASE = 3_600
+"""Whoever gives one for longer had a wrong clock, or a deadline far beyond any good."""
 _POLL = 0.1
 _GIVE_UP_AFTER = 3
 """So many orders in a row without an answer, and the provider is taken to be away."""
@@ -198,7 +200,7 @@ class Pusher:
             if not needs_push(mapping, item, now):
                 return Push(order, Outcome.NOTHING)
             item = item or RemoteItem(order)
-            if item.lease_until > now:
+            if now < item.lease_until <= now + max(self.lease, _LONGEST_LEASE):
                 return Push(order, Outcome.WAITING, _in_flight(item), item.lease_until)
             active = mapping if mapping and mapping.expires_at > now else None
             claim = _Claim(

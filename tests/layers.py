@@ -63,7 +63,7 @@ OWNERS = {
     "rich": ("output", "progress", "tables"),
     "sqlite3": ("store.*",),
     "sqlite_utils": ("store.*",),
-    "starlette": ("web.app", "web.server"),
+    "starlette": ("web.app",),
     "trustme": ("sandbox.*",),
     "typer": ("cli", "cli.*"),
     "urllib3": ("providers.*",),

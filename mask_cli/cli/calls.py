@@ -13,7 +13,7 @@ from mask_cli.cli.boundary import Commands
 from mask_cli.cli.options import DryRun, Limit, duration, moment
 from mask_cli.errors import NotFound, UsageError
 from mask_cli.models import DAY
-from mask_cli.redaction import redacted_value
+from mask_cli.redaction import redacted_message, redacted_value
 from mask_cli.store.calls import SqliteCalls
 from mask_cli.store.calls_base import CallOutcome, CallSelection
 
@@ -89,7 +89,7 @@ def export(
         return
     with private_file(Path(file)) as write:
         count = export_calls(calls, form, write)
-    mask.output.counts({"exported": count, "file": file})
+    mask.output.counts({"exported": count, "file": redacted_message(file)})
 
 
 @app.command("import")

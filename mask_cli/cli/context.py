@@ -8,12 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mask_cli.config import Settings, load_settings
-from mask_cli.errors import MaskError, PartlyDone, ProviderUnavailable, TryLater, UsageError
+from mask_cli.errors import MaskError, PartlyDone, ProviderUnavailable, TryLater
 from mask_cli.models import Remote, remote_state
 from mask_cli.orders import Orders
 from mask_cli.output import Format, Output
 from mask_cli.records import MAPPING_FIELDS, Record, gone_record, mapping_record
-from mask_cli.redaction import redacted_value
 from mask_cli.store.base import AuditRow
 from mask_cli.store.sqlite import SqliteStore
 
@@ -62,15 +61,8 @@ class AppContext:
     @cached_property
     def output(self) -> Output:
         """The printer."""
-        try:
-            chosen = Format(self.flags.get("format", Format.AUTO))
-        except ValueError:
-            raise UsageError(
-                f"there is no format {redacted_value(self.flags['format'])}",
-                hint="one of " + ", ".join(Format),
-            ) from None
         return Output(
-            format=chosen,
+            format=Format(self.flags.get("format", Format.AUTO)),
             quiet="quiet" in self.flags,
             color="no_color" not in self.flags,
             reveal=self._audited_reveal if "reveal" in self.flags else None,
@@ -235,16 +227,7 @@ class AppContext:
             errors = self._pushed(self.pusher(target), orders)
         except MaskError as error:
             errors = [error]
-        if not errors:
-            return None
-        later = all(isinstance(error, TryLater | ProviderUnavailable) for error in errors)
-        kind = TryLater if later else PartlyDone
-        return kind(
-            f"stored here, but not yet at the provider: {errors[0].message}",
-            hint="mask sync sends what is pending; do not repeat this command"
-            if later
-            else errors[0].hint or "mask sync tries again when that is mended",
-        )
+        return not_sent(errors) if errors else None
 
     def _pushed(self, pusher: Pusher, orders: Sequence[str]) -> list[MaskError]:
         """Push one order patiently, or many until the provider is seen to be away."""
@@ -284,3 +267,15 @@ class AppContext:
 
     def _audited_reveal(self) -> None:
         self.audit("reveal", detail=self.command)
+
+
+def not_sent(errors: Sequence[MaskError]) -> MaskError:
+    """Return what a command ends with that did its work here and could not send it."""
+    later = all(isinstance(error, TryLater | ProviderUnavailable) for error in errors)
+    kind = TryLater if later else PartlyDone
+    return kind(
+        f"stored here, but not yet at the provider: {errors[0].message}",
+        hint="mask sync sends what is pending; do not repeat this command"
+        if later
+        else errors[0].hint or "mask sync tries again when that is mended",
+    )

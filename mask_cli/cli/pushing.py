@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mask_cli.cli.context import not_sent
 from mask_cli.errors import MaskError, PartlyDone, TryLater
 from mask_cli.sync import Outcome, SyncReport, sync_record
 
@@ -22,12 +23,45 @@ def push_pending(
 ) -> None:
     """Send what is pending; print the run's counts, after those of what went before it."""
     assert mask.site is not None, "asked before"  # noqa: S101
-    target = mask.site.looked_up(mask.store)
-    orders = [order for order, _, _ in mask.store.pending(target, mask.now())]
-    report = synced(mask, orders, end)
+    try:
+        target = mask.site.looked_up(mask.store)
+        orders = [order for order, _, _ in mask.store.pending(target, mask.now())]
+        report = synced(mask, orders, end)
+    except MaskError as error:
+        if counts is None:
+            raise
+        unknown = dict.fromkeys(sync_record(SyncReport(), 0))
+        left = {"pending": _waiting(mask, counts)}
+        raise _unsent(mask, {**counts, **unknown, **left}, error) from error
     done = sum(report.counts[o] for o in (Outcome.SET, Outcome.DELETED, Outcome.NOTHING))
     record = sync_record(report, len(orders) - done)
     told(mask, {**(counts or {}), **record}, report, len(orders))
+
+
+def push_deletions(mask: AppContext, counts: dict[str, int], orders: list[str]) -> None:
+    """Send the deletions of these orders; print the counts, after those of what went before."""
+    try:
+        report = synced(mask, orders, None)
+    except MaskError as error:
+        unknown = {"deleted": None, "pending": len(orders)}
+        raise _unsent(mask, {**counts, **unknown}, error) from error
+    deleted = report.counts[Outcome.DELETED]
+    pending = len(orders) - deleted - report.counts[Outcome.NOTHING]
+    told(mask, {**counts, "deleted": deleted, "pending": pending}, report, len(orders))
+
+
+def _unsent(mask: AppContext, counts: Record, error: MaskError) -> MaskError:
+    """Print the counts of what was done here; return what to end with when sending failed."""
+    mask.output.counts(counts, well=False)
+    return not_sent([error])
+
+
+def _waiting(mask: AppContext, counts: dict[str, int]) -> int:
+    """Count what is pending; at a place never found, what was just stored is."""
+    target = mask.target()
+    if target is None:
+        return counts["added"] + counts["updated"]
+    return sum(1 for _ in mask.store.pending(target, mask.now()))
 
 
 def synced(mask: AppContext, orders: Iterable[str], end: float | None) -> SyncReport:

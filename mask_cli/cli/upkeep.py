@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mask_cli.cli.options import DryRun, Limit, NoPush, duration, grace
-from mask_cli.cli.pushing import push_pending, synced, told
+from mask_cli.cli.pushing import push_deletions, push_pending
 from mask_cli.doctor import CHECK_FIELDS, Patient, examined
 from mask_cli.errors import ExitCode
 from mask_cli.models import DAY
 from mask_cli.records import audit_record
-from mask_cli.sync import Outcome, SyncReport, sync_record
+from mask_cli.sync import SyncReport, sync_record
 
 if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
@@ -60,10 +60,7 @@ def prune(
         pending = mask.store.pending(target, mask.now(), deletions_only=True)
         deletions = [order for order, _, _ in pending]
     if deletions and not no_push:
-        report = synced(mask, deletions, None)
-        counts["deleted"] = report.counts[Outcome.DELETED]
-        counts["pending"] = len(deletions) - counts["deleted"] - report.counts[Outcome.NOTHING]
-        told(mask, counts, report, len(deletions))
+        push_deletions(mask, counts, deletions)
         return
     mask.output.counts({**counts, "deleted": 0, "pending": len(deletions)}, well=not dry_run)
     if dry_run:

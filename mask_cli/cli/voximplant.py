@@ -10,7 +10,7 @@ import typer
 from mask_cli.cli.boundary import Commands
 from mask_cli.cli.options import DryRun, Limit, duration
 from mask_cli.cli.standing import opened
-from mask_cli.errors import NotFound
+from mask_cli.errors import BadData, NotFound
 from mask_cli.models import (
     DAY,
     REMOTE_LIFE,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
     from mask_cli.providers.base import KeyValueItem
 
+_LONGEST = 90 * DAY
 ITEM_FIELDS = ("key", "value", "expires_at")
 
 app = Commands(
@@ -88,6 +89,8 @@ def kv_set(
     mask: AppContext = ctx.obj
     if value == "-":
         value = typer.get_text_stream("stdin").read().rstrip("\n")
+    if ttl > _LONGEST:
+        raise BadData("the provider keeps an item for 90d at most")
     expires_at = mask.now() + min(ttl, REMOTE_LIFE)
     store = opened(mask)[1]
     if dry_run:

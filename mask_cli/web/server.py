@@ -23,8 +23,7 @@ from mask_cli.web.metrics import SHARED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from starlette.applications import Starlette
-
+    from mask_cli.web.app import Front
     from mask_cli.web.site import Site
 
 GRACE_SECONDS = 20
@@ -42,7 +41,7 @@ class Factory:
     alone: bool = True
     """Whether the process serves and does nothing else: then it logs, and is tuned for it."""
 
-    def __call__(self) -> Starlette:
+    def __call__(self) -> Front:
         """Return the application."""
         from mask_cli.web.app import application
 

@@ -8,12 +8,14 @@ import json
 import os
 import pty
 import shlex
+import ssl
 import subprocess
 import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 
 from mask_cli.errors import ExitCode
 from mask_cli.providers.plivo import ENDPOINT, PlivoClient
@@ -469,6 +471,15 @@ def test_a_number_that_is_not_rented_is_67_and_not_printed_whole(
     assert NUMBER not in done.err
 
 
+def test_a_party_in_the_alias_of_a_number_is_hidden(
+    run: Callable[..., Run], plivo: PlivoSandbox
+) -> None:
+    own(plivo)
+    rented(plivo).alias = "line of 1-415-666-7777"
+    (row,) = run("plivo", "number", "list", "--format", "json").done().json
+    assert row["alias"] == "line of •••••••"
+
+
 # Everything in one plan
 
 
@@ -506,6 +517,19 @@ def test_up_brings_application_number_and_pool_and_then_changes_nothing(
     }
     assert "nothing was changed" in second.err
     assert written(plivo) == before
+
+
+def test_up_shows_a_person_its_steps_in_a_table_and_none_when_there_are_none(
+    run: Callable[..., Run], plivo: PlivoSandbox
+) -> None:
+    own(plivo)
+    first = run(*UP, "--number", NUMBER, "--format", "table").done()
+    assert "create_application" in first.out
+    assert "{" not in first.out
+    assert f"add_to_pool +1•••••••{NUMBER[-4:]}: provider: none -> plivo" in first.err
+    second = run(*UP, "--number", NUMBER, "--format", "table", "--quiet").done()
+    assert "create_application" not in second.out
+    assert second.err == ""
 
 
 def test_up_follows_a_new_address_and_changes_only_that(
@@ -716,6 +740,23 @@ def test_authorities_that_cannot_be_loaded_are_a_configuration_error(
         monkeypatch.setenv(name, f"/nowhere/{name}.pem")
         done = run("plivo", "app", "list")
         done.failed(ExitCode.CONFIGURATION, f"/nowhere/{name}.pem")
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_only_an_authority_that_was_named_is_trusted(
+    mask: Mask, home: Path, plivo: PlivoSandbox, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(home / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with PlivoSandbox(context=context) as sandbox:
+        monkeypatch.setenv("MASK_PLIVO_ENDPOINT", sandbox.url)
+        mask("plivo", "app", "list").failed(ExitCode.TRY_LATER, "no trusted TLS connection")
+        assert not sandbox.requests
+        monkeypatch.setenv(name, str(home / "ca.pem"))
+        mask("plivo", "app", "list").done()
+    assert not plivo.requests
 
 
 def test_a_silent_provider_is_75_and_nothing_is_printed(
