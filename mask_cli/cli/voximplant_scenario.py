@@ -46,9 +46,13 @@ def render(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there.")
     ] = None,
 ) -> None:
-    """Print the scenario, filled in; numbers that it serves are those of the pool, or --number."""
+    """Print the scenario, filled in; it serves the numbers of the pool, or those given.
+
+    It holds these numbers and the operator's whole; that is audited.
+    """
     mask: AppContext = ctx.obj
     text = _own_text(mask, number, operator, report_url)
+    mask.audit("scenario render")
     if output is None:
         mask.output.text(text)
         return
