@@ -44,6 +44,7 @@ IN_NAMES = tuple(number for number in WRITTEN if number != "4156667777")
 POOL = "+14155550190"
 RENTED = "+14155550120"
 """The operator's own, shown whole; of the parties' numbers that are looked for it is none."""
+VOX = "12065550100"
 RUNS_UNTIL_STOPPED = {("sandbox",), ("serve",)}
 TAKES_SECONDS = {("demo",)}
 
@@ -100,14 +101,22 @@ GOOD: dict[tuple[str, ...], tuple[str, ...]] = {
     ("calls", "stats"): (),
     ("calls", "export"): ("calls.csv",),
     ("calls", "import"): ("--since", "1d"),
-    ("drift",): (),
     ("voximplant", "app", "list"): (),
     ("voximplant", "app", "create"): ("shop",),
     ("voximplant", "number", "search"): ("US",),
+    ("voximplant", "number", "rent"): (VOX, "--country", "US", "--yes"),
+    ("voximplant", "up"): ("--app", "shop", "--number", VOX),
     ("voximplant", "number", "list"): (),
     ("voximplant", "rule", "list"): ("--app", "shop"),
-    ("voximplant", "scenario", "render"): ("--number", RENTED),
+    ("voximplant", "rule", "create"): (VOX, "--app", "shop"),
+    ("voximplant", "scenario", "deploy"): ("--app", "shop", "--number", VOX),
+    ("voximplant", "scenario", "render"): ("--number", VOX),
     ("voximplant", "scenario", "check"): (),
+    ("voximplant", "number", "assign"): (VOX, "--app", "shop"),
+    ("voximplant", "number", "unassign"): (VOX,),
+    ("voximplant", "number", "unrent"): (VOX, "--yes"),
+    ("voximplant", "rule", "delete"): (VOX, "--app", "shop", "--yes"),
+    ("voximplant", "app", "delete"): ("shop", "--yes"),
     ("plivo", "app", "create"): ("shop", "--answer-url", "https://shop.example/answer"),
     ("plivo", "app", "list"): (),
     ("plivo", "app", "show"): ("shop",),

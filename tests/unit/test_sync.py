@@ -132,7 +132,7 @@ class Bench:
 @pytest.fixture
 def bench(sandbox: VoximplantSandbox, tmp_path: Path) -> Iterator[Bench]:
     credentials = load_credentials(sandbox.credentials_file)
-    with Voximplant(credentials, sandbox.endpoint, deadline=0.4, pause=0.005) as account:
+    with Voximplant(credentials, sandbox.endpoint, deadline=1.5, pause=0.005) as account:
         bench = Bench(sandbox, tmp_path / "mask.db", account, [int(time.time())])
         yield bench
         bench.store.close()
@@ -766,12 +766,12 @@ def test_an_attempt_that_comes_late_does_not_undo_a_newer_push(bench: Bench, lat
     if late == DELETE:
         bench.push()
         bench.forget()
-    # The first attempt is given up after 0.16 s, and carried out after 0.3 s all the same.
-    bench.sandbox.faults.add("latency", seconds=0.3, command=late)
+    # The first attempt is given up after 0.6 s, and carried out after 0.9 s all the same.
+    bench.sandbox.faults.add("latency", seconds=0.9, command=late)
     assert bench.push().outcome in (Outcome.SET, Outcome.DELETED)
     newest = bench.put(courier=OTHER)
     first = bench.push()
-    time.sleep(0.3)
+    time.sleep(0.9)
 
     if first.outcome is Outcome.WAITING:
         bench.time[0] = first.until
