@@ -17,14 +17,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mask_cli.store.calls_base import CallWrite, SeenNonce
+    from mask_cli.store.calls_base import Calls, CallWrite, SeenNonce
 
     Waiting = tuple[CallWrite, asyncio.Future[SeenNonce | None]]
 
 LOCK_PATIENCE = 3.0
 """Seconds to wait for another writer: the platform waits fifteen for its document."""
 _MOST = 500
-_TIDY_EVERY = 20.0
+_TIDY_EVERY, _TIDY_AGAIN = 20.0, 0.1
+"""Seconds after which old answers and nonces are forgotten; sooner while there are many."""
+
+
+def tidied(calls: Calls, now: int) -> bool:
+    """Forget what no request needs any more, some at a time; tell whether there may be more."""
+    return calls.tidy(
+        answers_before=now - REPEAT_SECONDS,
+        nonces_before=now - NONCE_SECONDS,
+        attempts_before=now - ATTEMPTS_WINDOW,
+    )
 
 
 class GroupWriter:
@@ -121,13 +131,9 @@ class GroupWriter:
 
     def _tidy(self) -> None:
         self._tidied = time.monotonic()
-        now = self._now()
         try:
-            self._database.calls().tidy(
-                answers_before=now - REPEAT_SECONDS,
-                nonces_before=now - NONCE_SECONDS,
-                attempts_before=now - ATTEMPTS_WINDOW,
-            )
+            if tidied(self._database.calls(), self._now()):
+                self._tidied -= _TIDY_EVERY - _TIDY_AGAIN
         except Exception as error:  # noqa: BLE001 (the thread has to live on)
             self._database.close()
             self._trouble(error)
