@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_PRAGMAS = (
+    # A commit need not wait for the disk: after a power cut the last moment's calls may be missing,
+    # the database is sound.
+    "synchronous = NORMAL",
+    "wal_autocheckpoint = 4000",
+)
 _LOOK_EVERY = 0.2
 """Seconds after which the file is looked for again."""
 
@@ -60,6 +66,8 @@ class Database:
     def _open(self) -> None:
         store = SqliteStore(self._path, connect(self._path, timeout=self._timeout))
         try:
+            for pragma in _PRAGMAS:
+                store.execute(f"PRAGMA {pragma}")
             self._key = store.digest_key()
         except BaseException:
             store.close()
