@@ -6,6 +6,7 @@ rule is created with its scenario and never unbound, so no call ever meets one w
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from mask_cli.scenario.render import ScenarioSettings
 
 _LONGEST_NAME = 29
+_APPLICATION = re.compile(r"[a-z][a-z0-9-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,16 @@ def scenario_name(application: str) -> str:
     if len(name) <= _LONGEST_NAME:
         return name
     return f"{name[: _LONGEST_NAME - 9]}-{digest(label)[:8]}"
+
+
+def checked_application(name: str) -> str:
+    """Return a name that a new application can have, or raise BadData."""
+    if _APPLICATION.fullmatch(name):
+        return name
+    raise BadData(
+        f"{redacted_value(name)} is not a name for an application",
+        hint="2 to 65 lower case letters, digits and -, a letter first",
+    )
 
 
 def observe(account: VoximplantAccount, desired: Desired, pool: Pool | None = None) -> Current:
@@ -207,7 +219,7 @@ def _check_numbers(desired: Desired, current: Current, *, take_over: bool) -> No
 def _application_steps(desired: Desired, current: Current) -> list[Step]:
     steps: list[Step] = []
     if current.application is None:
-        steps.append(CreateApplication(desired.application))
+        steps.append(CreateApplication(checked_application(desired.application)))
     if desired.secret is not None and current.secret != desired.secret:
         steps.append(StoreSecret(desired.secret, current.secret is not None))
     return steps

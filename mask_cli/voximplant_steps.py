@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mask_cli.errors import BadData
 from mask_cli.provision import Row
-from mask_cli.scenario.render import REPORT_SECRET, digest
+from mask_cli.redaction import redacted_number
+from mask_cli.scenario.render import REPORT_SECRET, configuration_of, digest
 
 if TYPE_CHECKING:
     from mask_cli.models import PhoneNumber
@@ -74,10 +76,16 @@ class UploadScenario:
     before: str | None = field(default=None, repr=False)
 
     def rows(self) -> list[Row]:
-        """Show the step by the digests of the texts."""
-        action = "create_scenario" if self.before is None else "update_scenario"
-        before = None if self.before is None else digest(self.before)[:_SHOWN_DIGEST]
-        return [Row(action, self.name, "sha256", before, digest(self.text)[:_SHOWN_DIGEST])]
+        """Show the step by the digests of the texts, and what was configured otherwise."""
+        after = digest(self.text)[:_SHOWN_DIGEST]
+        if self.before is None:
+            return [Row("create_scenario", self.name, "sha256", None, after)]
+        before = digest(self.before)[:_SHOWN_DIGEST]
+        changed = [
+            Row("update_scenario", self.name, name, old, new)
+            for name, old, new in _differences(self.before, self.text)
+        ]
+        return [Row("update_scenario", self.name, "sha256", before, after), *changed]
 
     def carry_out(self, account: VoximplantAccount, place: Place) -> None:
         """Do it."""
@@ -170,3 +178,26 @@ Step = (
     | BindScenario
     | AssignNumber
 )
+
+
+def _differences(before: str, after: str) -> list[tuple[str, str | None, str]]:
+    """Return the settings that differ between two texts; none where one is not mask's."""
+    try:
+        old, new = configuration_of(before), configuration_of(after)
+    except BadData:
+        return []
+    return [
+        (name, _shown(name, old.get(name)), _shown(name, new[name]) or "none")
+        for name in new
+        if old.get(name) != new[name]
+    ]
+
+
+def _shown(name: str, value: Any) -> str | None:  # noqa: ANN401 (what JSON holds)
+    if value is None:
+        return None
+    if name == "operator":
+        return redacted_number(str(value))
+    if name == "phrases":
+        return f"{len(value)} phrases, {digest(str(value))[:_SHOWN_DIGEST]}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -24,6 +24,8 @@ from mask_cli.demo import STEPS
 from mask_cli.errors import ExitCode, MaskError
 from mask_cli.sandbox.surroundings import inside, surroundings
 from mask_cli.sandbox.voximplant import VoximplantSandbox
+from mask_cli.scenario.render import packaged_phrases
+from mask_cli.scenario.report import OUTCOMES
 from mask_cli.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -359,3 +361,20 @@ def _names(tables: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]
             yield from _names(value, name)
         else:
             yield above, name
+
+
+def test_the_picture_of_the_call_is_that_of_the_packaged_scenario(tmp_path: Path) -> None:
+    file = tmp_path / "call.svg"
+    run = _python("docs/call_picture.py", str(file))
+    assert run.returncode == 0, run.stderr
+    assert _text(file) == _text(ROOT / "docs" / "the-call.svg")
+    assert "they hear each other for 30 s" in file.read_text(encoding="utf-8")
+    assert "3333333333" not in file.read_text(encoding="utf-8")
+
+
+def test_every_phrase_and_outcome_of_the_scenario_is_documented() -> None:
+    for name, text in packaged_phrases()["en"]["phrases"].items():
+        assert f"| `{name}` |" in (ROOT / "docs" / "phrases.md").read_text(encoding="utf-8")
+        assert f"| {text} |" in (ROOT / "docs" / "phrases.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "the-call.md").read_text(encoding="utf-8")
+    assert {word for word in OUTCOMES if f"`{word}`" not in page} == set()

@@ -76,7 +76,7 @@ def rent(
     offer = offer_of(mask.voximplant, ours, country, category)
     changed = settled(mask, f"renting {ours} costs {offer.price}", yes=yes, dry_run=dry_run)
     if changed:
-        mask.audit("voximplant number rent", detail=f"{ours.e164}, {offer.price}")
+        mask.audit("voximplant number rent", detail=f"{ours}, {offer.price}")
         changed = mask.voximplant.rent(offer)
     mask.output.record({**offer_record(offer), "changed": changed})
 
@@ -144,7 +144,9 @@ def unrent(
     what = f"giving {ours} back cannot be undone; {bound} mappings are bound to it"
     changed = found is not None and settled(mask, what, yes=yes, dry_run=dry_run)
     if found is not None and changed:
-        mask.audit("voximplant number unrent", detail=ours.e164)
+        mask.audit("voximplant number unrent", detail=str(ours))
         mask.voximplant.unrent(found)
-        mask.pool.let_go(ours)
-    mask.output.record({"number": ours.e164, "bound": bound, "changed": changed})
+        mask.pool.let_go(ours, "voximplant")
+    # What is not ours may be a person's.
+    number_shown = ours.e164 if found is not None else ours
+    mask.output.record({"number": number_shown, "bound": bound, "changed": changed})

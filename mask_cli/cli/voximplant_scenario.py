@@ -46,9 +46,13 @@ def render(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there.")
     ] = None,
 ) -> None:
-    """Print the scenario, filled in; numbers that it serves are those of the pool, or --number."""
+    """Print the scenario, filled in; it serves the numbers of the pool, or those given.
+
+    It holds these numbers and the operator's whole; that is audited.
+    """
     mask: AppContext = ctx.obj
     text = _own_text(mask, number, operator, report_url)
+    mask.audit("scenario render")
     if output is None:
         mask.output.text(text)
         return
@@ -62,7 +66,7 @@ def render(
 def check(
     ctx: typer.Context,
     file: Annotated[
-        typer.FileText | None,
+        str | None,
         typer.Argument(metavar="[FILE|-]", help="A rendered scenario; without one, ours as set."),
     ] = None,
 ) -> None:
@@ -70,7 +74,7 @@ def check(
     from mask_cli.sandbox.scenario_check import check as checked
 
     mask: AppContext = ctx.obj
-    text = file.read() if file is not None else rendered(spoken(mask, [_ANY], None, None))
+    text = _read(file) if file else rendered(spoken(mask, [_ANY], None, None))
     results = checked(text)
     mask.output.records(CHECK_FIELDS, (result.to_dict() for result in results))
     failed = sum(result.passed is False for result in results)
@@ -106,3 +110,13 @@ def _own_text(
 ) -> str:
     pooled = [n.number.e164 for n in mask.store.pool.numbers() if n.provider == "voximplant"]
     return rendered(spoken(mask, numbers or pooled, operator, report_url))
+
+
+def _read(file: str) -> str:
+    """Return a file's text, or that of standard input for `-`."""
+    if file == "-":
+        return str(typer.get_text_stream("stdin").read())
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileProblem(f"cannot read {file}: {getattr(error, 'strerror', None)}") from error

@@ -23,7 +23,8 @@ from mask_cli.cli.voximplant_shown import (
     spoken,
 )
 from mask_cli.errors import Conflict, NotFound, UsageError
-from mask_cli.provision_voximplant import rule_name, rule_named, scenario_name
+from mask_cli.provision_voximplant import checked_application, rule_name, rule_named, scenario_name
+from mask_cli.redaction import redacted_text
 
 if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
@@ -42,7 +43,7 @@ Which = Annotated[str, typer.Argument(metavar="NAME|ID", help="Which one.")]
 
 def up(
     ctx: typer.Context,
-    name: Annotated[str, typer.Option("--app", metavar="NAME", help="The application's name.")],
+    name: Annotated[str, typer.Option("--app", metavar="NAME|ID", help="The application.")],
     number: Numbers = None,
     operator: Operator = None,
     report_url: ReportUrl = None,
@@ -55,6 +56,8 @@ def up(
     mask: AppContext = ctx.obj
     if not number:
         raise UsageError("which number?", hint="--number; mask voximplant number list shows them")
+    if name.isdigit():
+        name = mask.voximplant.account.resolve_application(name).name
     settings = spoken(mask, number, operator, report_url)
     wanted = desired(mask, name, settings, scenario)
     plan = planned(mask, wanted, force=force, take_over=take_over)
@@ -68,9 +71,10 @@ def create(ctx: typer.Context, name: Name, dry_run: DryRun = False) -> None:
     found = mask.voximplant.find_application(name)
     changed = found is None and not dry_run
     if changed:
-        found = mask.voximplant.account.add_application(name)
+        found = mask.voximplant.account.add_application(checked_application(name))
     number = found.application_id if found else None
-    mask.output.record({"application_id": number, "name": name, "changed": changed})
+    shown = found.name if found else checked_application(name)
+    mask.output.record({"application_id": number, "name": shown, "changed": changed})
 
 
 @application.command("list")
@@ -95,13 +99,14 @@ def delete(
     found = mask.voximplant.find_application(which)
     if found is None and not missing_ok:
         raise NotFound("there is no such application", hint="mask voximplant app list")
-    what = f"deleting the application {which!r} with all that is in it cannot be undone"
+    name = found and found.name
+    what = f"deleting the application {name!r} with all that is in it cannot be undone"
     changed = found is not None and settled(mask, what, yes=yes, dry_run=dry_run)
     if found is not None and changed:
         mask.audit("voximplant app delete", detail=f"{found.name} ({found.application_id})")
         mask.voximplant.delete_application(found.application_id)
     number = found.application_id if found else None
-    mask.output.record({"application_id": number, "name": which, "changed": changed})
+    mask.output.record({"application_id": number, "name": name, "changed": changed})
 
 
 @rule.command("list")
@@ -166,7 +171,7 @@ def _record(found: RemoteRule) -> Record:
     """Return a rule's record; its pattern is a virtual number, the operator's own."""
     return {
         "rule_id": found.rule_id,
-        "name": found.name,
+        "name": redacted_text(found.name),
         "pattern": found.pattern,
         "scenarios": [name for _, name in found.scenarios],
     }

@@ -445,7 +445,7 @@ def test_sync_stops_at_its_timeout_and_says_what_is_left(
     for n in range(10):
         mask("add", f"0000{n}", *PARTIES, "--no-push").done()
     provider.faults.add("latency", times=0, seconds=0.3)
-    run = mask("sync", "--timeout", "1s", *JSON)
+    run = mask("sync", "--timeout", "1s", "--jobs", "1", *JSON)
     run.answered(ExitCode.TRY_LATER, "stopped before the end")
     assert run.json["set"] + run.json["pending"] == 10
     assert 0 < run.json["set"] < 10

@@ -8,6 +8,7 @@ import pytest
 
 from mask_cli.errors import ExitCode
 from mask_cli.scenario.render import configuration_of
+from tests.cli.leaks import COURIER
 
 if TYPE_CHECKING:
     from mask_cli.sandbox.voximplant import VoximplantSandbox
@@ -182,8 +183,63 @@ def test_deploy_uploads_only_what_differs(mask: Mask, provider: VoximplantSandbo
     run = mask("voximplant", "scenario", "deploy", *REPORT, *JSON).done()
     assert (run.json["changed"], changes(provider)) == (False, [])
     run = mask("voximplant", "scenario", "deploy", "--operator", "+14155550109", *REPORT, *JSON)
-    assert steps(run) == ["update_scenario"]
+    assert set(steps(run)) == {"update_scenario"}
+    told = {step["field"]: (step["before"], step["after"]) for step in run.json["steps"]}
+    assert told["operator"] == (None, "+1•••••••0109")
+    assert told.keys() == {"sha256", "operator"}
     assert changes(provider) == ["SetScenarioInfo"]
+
+
+def test_turning_reports_off_by_leaving_out_a_flag_is_shown(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    rent(provider, NUMBER)
+    mask(*UP).done()
+    run = mask("voximplant", "scenario", "deploy", "--dry-run")
+    assert "report_url: https://mask.example/voximplant/calls -> none" in run.done().err
+
+
+def test_an_application_given_by_its_id_is_the_same_application(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    rent(provider, NUMBER)
+    mask(*UP).done()
+    by_id = ("voximplant", "up", "--app", "1", "--number", NUMBER, *REPORT)
+    assert not mask(*by_id, *JSON).done().json["changed"]
+    mask("voximplant", "up", "--app", "99", "--number", NUMBER).failed(ExitCode.NOT_FOUND)
+
+
+@pytest.mark.parametrize("name", ["Masking", "1st", "a", "with space", COURIER, "all"])
+def test_a_name_that_no_application_can_have_is_refused(
+    mask: Mask, provider: VoximplantSandbox, name: str
+) -> None:
+    rent(provider, NUMBER)
+    run = mask("voximplant", "up", "--app", name, "--number", NUMBER, "--dry-run")
+    assert run.code in (ExitCode.BAD_DATA, ExitCode.NOT_FOUND)
+    run = mask("voximplant", "app", "create", name, "--dry-run")
+    assert run.code == ExitCode.BAD_DATA
+    assert changes(provider) == []
+
+
+def test_a_persons_number_in_a_wrong_place_is_not_printed(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    # Every run is searched for whole numbers.
+    for words in (
+        ("app", "delete", COURIER, "--missing-ok", "--yes"),
+        ("app", "create", COURIER),
+        ("rule", "delete", COURIER),
+        ("rule", "create", COURIER),
+        ("number", "rent", COURIER, "--yes"),
+        ("number", "unrent", COURIER, "--missing-ok", "--yes"),
+        ("number", "assign", COURIER),
+        ("number", "unassign", COURIER),
+        ("up", "--app", "masking", "--number", COURIER),
+        ("up", "--app", COURIER, "--number", NUMBER),
+        ("scenario", "deploy", "--app", COURIER, "--number", NUMBER),
+    ):
+        mask("voximplant", *words, *JSON)
+    assert changes(provider) == []
 
 
 def test_deploy_does_not_overwrite_what_somebody_else_changed(
@@ -250,6 +306,11 @@ def test_check_finds_a_broken_scenario(mask: Mask) -> None:
     run = mask("voximplant", "scenario", "check", broken, *JSON)
     run.answered(ExitCode.PARTLY, "failed")
     assert [row for row in run.json if row["passed"] is False]
+    run = mask("voximplant", "scenario", "check", "-", *JSON, stdin=text)
+    assert len(run.done().json) > 40
+    gone = str(mask.home / "gone.js")
+    mask("voximplant", "scenario", "check", gone).failed(ExitCode.UNREADABLE, "gone.js")
+    mask("voximplant", "scenario", "check").done()
     wrong = mask.write("wrong.js", "let x = ;")
     run = mask("voximplant", "scenario", "check", wrong, *JSON)
     run.answered(ExitCode.PARTLY)

@@ -48,7 +48,11 @@ def attempts(sandbox: VoximplantSandbox, command: str) -> int:
 # Scenarios and rules
 
 
-def test_a_scenario_is_found_by_its_whole_name_only(vox: VoximplantAccount) -> None:
+@pytest.mark.parametrize("reading", ["part", "exact"])
+def test_a_scenario_is_found_by_its_whole_name_only(
+    vox: VoximplantAccount, sandbox: VoximplantSandbox, reading: str
+) -> None:
+    sandbox.switches.change({"scenario_filter": reading})
     vox.add_scenario("mask-longer", "other", "1")
     assert vox.find_scenario("mask", "1") is None
     number = vox.add_scenario("mask", "text", "1")

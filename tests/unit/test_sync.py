@@ -170,6 +170,9 @@ class Between:
     def keys(self, namespace: str | None = None) -> Iterator[KeyValueItem]:
         return self.remote.keys(namespace)
 
+    def page(self, namespace: str, number: int) -> list[KeyValueItem]:
+        return self.remote.page(namespace, number)
+
 
 # What goes well
 
