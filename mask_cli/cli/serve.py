@@ -16,7 +16,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     public_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Address that Plivo calls [setting public_url]."),
+        typer.Option(metavar="URL", help="Address that Plivo calls (setting public_url)."),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, metavar="K", help="Processes.")] = 1,
     insecure: Annotated[
