@@ -20,6 +20,7 @@ from benchmarks.prune import prune
 from benchmarks.report import as_json, as_table
 from benchmarks.rows import add, import_, list_, show
 from benchmarks.sync import drift, sync
+from benchmarks.webhook import webhook
 from benchmarks.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[Workbench], list[Figure]]] = {
     "prune": prune,
     "sync": sync,
     "drift": drift,
+    "webhook": webhook,
 }
 FEWEST_ROWS = 1000
 

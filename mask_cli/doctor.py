@@ -206,7 +206,7 @@ def _plivo(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
         return
     account = patient.find_plivo()
     applications = list(account.applications())
-    yield "ok", f"credentials are accepted; {len(applications)} applications", None
+    yield "ok", f"credentials are accepted; applications: {len(applications)}", None
     public_url = patient.settings["public_url"]
     if public_url is None:
         yield "skipped", "no public URL to look for", "set MASK_PUBLIC_URL"
@@ -235,7 +235,11 @@ def _led(
     """Compare the numbers that lead to us with those that are given out."""
     led = {rented.number for rented in account.numbers() if rented.app_id in answering}
     if answering:
-        yield "ok" if led else "warning", f"{len(led)} numbers lead there", None if led else _UP
+        yield (
+            "ok" if led else "warning",
+            f"numbers that lead there: {len(led)}",
+            None if led else _UP,
+        )
     pool = patient.open_pool().numbers() if patient.open_pool is not None else []
     for entry in pool:
         if (entry.provider, entry.state) == (PROVIDER, "active") and entry.number not in led:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mask_cli.allocation import Allocation
     from mask_cli.models import PhoneNumber
-    from mask_cli.store.base import PooledStore
+    from mask_cli.store.base import PooledStore, Store
 
 _TRIES = 50
 _NEARLY_FULL = 0.9
@@ -163,8 +163,7 @@ class Orders:
     def delete(self, orders: Sequence[str], *, missing_ok: bool = False) -> list[Change]:
         """Forget orders; all or none when one is missing and that is not fine."""
         with self.store.writing(keep=not self.dry_run):
-            unique = dict.fromkeys(checked_order(order, self.digits) for order in orders)
-            found = {order: self.store.get(order) for order in unique}
+            found = {order: stored(self.store, order, self.digits) for order in orders}
             missing = [order for order, before in found.items() if before is None]
             if missing and not missing_ok:
                 raise _not_found(missing)
@@ -205,7 +204,7 @@ class Orders:
         return at
 
     def _found(self, order: str) -> Mapping:
-        mapping = self.store.get(checked_order(order, self.digits))
+        mapping = stored(self.store, order, self.digits)
         if mapping is None:
             raise _not_found([order])
         return mapping
@@ -263,6 +262,17 @@ class Orders:
                 hint="mask prune removes expired ones; the setting order_digits makes more",
             )
         return free
+
+
+def stored(store: Store, order: str, digits: int) -> Mapping | None:
+    """Return an order's mapping; BadData when it is not there and its number cannot be one.
+
+    What was stored before the setting order_digits changed can so be ended all the same.
+    """
+    mapping = store.get(order) if order.isascii() else None
+    if mapping is None:
+        checked_order(order, digits)
+    return mapping
 
 
 def _checked_people(

@@ -11,6 +11,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from mask_cli.errors import FileProblem
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 _TABLE_ROWS = 1_000
 # Of many mappings a person wants to see one line each; `show` has it all.
 _NOT_IN_TABLES = frozenset(
-    "created_at updated_at revision environment answer_method hangup_method fallback_method"
-    " message_url message_method default_number_app default_endpoint_app log_incoming_messages"
-    " public_uri subaccount".split()
+    "created_at updated_at revision environment answer_method hangup_url hangup_method"
+    " fallback_url fallback_method message_url message_method default_number_app"
+    " default_endpoint_app log_incoming_messages public_uri subaccount".split()
 )
 
 
@@ -198,8 +199,10 @@ class Output:
         import csv
 
         writer = csv.writer(_Lines(self._write), delimiter=separator, lineterminator="")
+        # A header alone would be an empty list, not one that could not be had.
+        first = list(islice(rows, 1))
         writer.writerow(fields)
-        for row in rows:
+        for row in chain(first, rows):
             writer.writerow([_text(row[name]) for name in fields])
 
     def _table(self, fields: Sequence[str], rows: Iterator[Record]) -> None:

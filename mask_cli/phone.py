@@ -158,10 +158,10 @@ def country_of(number: PhoneNumber) -> tuple[str | None, str]:
     """Return the country, the likeliest of those that share its code, and the digits after it."""
     parsed = phonenumbers.parse(number.e164)
     sure = phonenumbers.region_code_for_number(parsed)
-    likely = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
-    # 001 stands for no country at all, as of satellite telephones.
-    country = sure or (likely if likely.isalpha() and likely != "ZZ" else None)
-    return country, phonenumbers.national_significant_number(parsed)
+    country = sure or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    # Satellite telephones and their kind are of no country.
+    known = country in phonenumbers.SUPPORTED_REGIONS
+    return country if known else None, phonenumbers.national_significant_number(parsed)
 
 
 def checked_region(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mask_cli.errors import ConfigurationError
 from mask_cli.models import Target
 from mask_cli.providers.voximplant import Voximplant, load_credentials
+from mask_cli.providers.voximplant_account import VoximplantAccount
 
 if TYPE_CHECKING:
     from mask_cli.config import Settings
@@ -99,3 +100,19 @@ def remote_site(settings: Settings) -> RemoteSite | None:
         settings["key_prefix"],
         settings["voximplant.timeout"],
     )
+
+
+def voximplant_account(settings: Settings) -> VoximplantAccount:
+    """Return the account that is provisioned, or raise ConfigurationError."""
+    file = settings["voximplant.credentials"]
+    if not file:
+        raise ConfigurationError(
+            "no Voximplant account is configured",
+            hint="set VOXIMPLANT_CREDENTIALS to the service account's file, or try: mask sandbox",
+        )
+    account = Voximplant(
+        load_credentials(file),
+        settings["voximplant.endpoint"],
+        deadline=float(settings["voximplant.timeout"]),
+    )
+    return VoximplantAccount(account)

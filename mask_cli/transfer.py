@@ -100,8 +100,10 @@ def import_orders(
     return {**asdict(counts), "expired": run.expired, "rejected": run.bad}
 
 
-def partly(counts: dict[str, int], rejects: Path) -> PartlyDone:
+def partly(counts: dict[str, int], rejects: Path, *, dry_run: bool = False) -> PartlyDone:
     """Return what an import with rejected rows ends with."""
+    if dry_run:
+        return PartlyDone(f"{counts['rejected']} rows would not be stored")
     return PartlyDone(
         f"{counts['rejected']} rows were not stored; they are in {rejects}",
         hint=f"mend them there, then: mask import {rejects}",

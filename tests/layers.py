@@ -19,8 +19,10 @@ ROWS = (
     ("__main__",),
     ("cli", "cli.*"),
     ("demo",),
-    # These begin with what provisioning knows: applications by name, the addresses it sets.
-    ("consequences", "doctor"),
+    # These begin with what provisioning knows: applications by name, the addresses it sets,
+    # the rows of a plan.
+    ("call_import", "consequences", "doctor", "provision_voximplant"),
+    ("voximplant_steps",),
     ("call_report", "orders", "pooled", "provision", "sync", "sync.*", "transfer", "web", "web.*"),
     ("binding",),
     ("output", "remote", "sandbox", "sandbox.*"),
@@ -62,7 +64,7 @@ OWNERS = {
     "rich": ("output", "progress", "tables"),
     "sqlite3": ("store.*",),
     "sqlite_utils": ("store.*",),
-    "starlette": ("web.app", "web.server"),
+    "starlette": ("web.app",),
     "trustme": ("sandbox.*",),
     "typer": ("cli", "cli.*"),
     "urllib3": ("providers.*",),

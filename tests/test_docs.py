@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -23,6 +24,8 @@ from mask_cli.demo import STEPS
 from mask_cli.errors import ExitCode, MaskError
 from mask_cli.sandbox.surroundings import inside, surroundings
 from mask_cli.sandbox.voximplant import VoximplantSandbox
+from mask_cli.scenario.render import packaged_phrases
+from mask_cli.scenario.report import OUTCOMES
 from mask_cli.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -266,6 +269,58 @@ def test_sample_of_bad_rows_has_one_good_row(tmp_path: Path) -> None:
     assert not re.search(r"415\W*555\W*01\d\d", run.stdout + run.stderr)
 
 
+@pytest.mark.slow
+def test_script_for_ci_really_provisions_and_simulates(tmp_path: Path) -> None:
+    """Run the page's own lines: the script in a file, the line that starts it in the sandbox."""
+    page = (ROOT / "docs" / "in-ci.md").read_text()
+    script, start, ill = blocks(page, "sh")
+    (tmp_path / "ci-masking.sh").write_text(script)
+    done = _shell(start, tmp_path)
+    assert done.returncode == ExitCode.DONE, done.stderr
+    assert '"changed": false' in done.stdout
+    assert done.stderr.count("Verdict: connected") == 2
+    assert not re.search(r"415\W*666\W*77\d\d", done.stdout + done.stderr)
+    broken = start.replace("ci-masking.sh", "broken.sh")
+    (tmp_path / "broken.sh").write_text(script.replace("client_to_courier", "courier_to_client"))
+    assert _shell(broken, tmp_path).returncode == ExitCode.DECLINED
+    if shutil.which("curl"):
+        assert _shell(ill, tmp_path).returncode == ExitCode.TRY_LATER
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["going-live-on-plivo", "trying-with-a-real-phone"])
+def test_way_to_a_real_call_works_in_the_sandbox_line_by_line(page: str, tmp_path: Path) -> None:
+    """Run all but what needs an account's secrets, a tunnel, or stays open."""
+    shown = "".join(blocks((ROOT / "docs" / f"{page}.md").read_text(), "sh"))
+    lines = [line for line in shown.splitlines() if not re.match(r"export|ngrok|mask serve", line)]
+    assert len(lines) > 7
+    prepared = "export MASK_PUBLIC_URL=https://mask.example.com\n"
+    if page.startswith("trying"):
+        prepared += "mask plivo number rent '+1 415 555 0120' --yes\n"
+    (tmp_path / "way.sh").write_text("set -eux\n" + prepared + "\n".join(lines) + "\n")
+    done = _shell("mask sandbox -- sh way.sh", tmp_path)
+    assert done.returncode == ExitCode.DONE, done.stderr
+    assert "Verdict: connected" in done.stderr
+
+
+def _shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a page's line in a folder of its own, with the program under its own name."""
+    program = folder / "bin" / "mask"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mask_cli "$@"\n')
+    program.chmod(0o755)
+    more = {"PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        ["/bin/sh", "-c", line],
+        env=inside({**more, "HOME": str(folder)}),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 def test_change_notes_tell_of_this_version() -> None:
     changes = (ROOT / "CHANGELOG.md").read_text()
     assert re.search(rf"^## \[{re.escape(__version__)}\]", changes, re.MULTILINE)
@@ -306,3 +361,20 @@ def _names(tables: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]
             yield from _names(value, name)
         else:
             yield above, name
+
+
+def test_the_picture_of_the_call_is_that_of_the_packaged_scenario(tmp_path: Path) -> None:
+    file = tmp_path / "call.svg"
+    run = _python("docs/call_picture.py", str(file))
+    assert run.returncode == 0, run.stderr
+    assert _text(file) == _text(ROOT / "docs" / "the-call.svg")
+    assert "they hear each other for 30 s" in file.read_text(encoding="utf-8")
+    assert "3333333333" not in file.read_text(encoding="utf-8")
+
+
+def test_every_phrase_and_outcome_of_the_scenario_is_documented() -> None:
+    for name, text in packaged_phrases()["en"]["phrases"].items():
+        assert f"| `{name}` |" in (ROOT / "docs" / "phrases.md").read_text(encoding="utf-8")
+        assert f"| {text} |" in (ROOT / "docs" / "phrases.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "the-call.md").read_text(encoding="utf-8")
+    assert {word for word in OUTCOMES if f"`{word}`" not in page} == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,9 +10,10 @@ import typer
 
 from mask_cli.call_report import CALL_FIELDS, STATS_FIELDS, call_record, export_calls, statistics
 from mask_cli.cli.boundary import Commands
-from mask_cli.cli.options import Limit, moment
+from mask_cli.cli.options import DryRun, Limit, duration, moment
 from mask_cli.errors import NotFound, UsageError
-from mask_cli.redaction import redacted_value
+from mask_cli.models import DAY
+from mask_cli.redaction import redacted_message, redacted_value
 from mask_cli.store.calls import SqliteCalls
 from mask_cli.store.calls_base import CallOutcome, CallSelection
 
@@ -87,4 +89,29 @@ def export(
         return
     with private_file(Path(file)) as write:
         count = export_calls(calls, form, write)
-    mask.output.counts({"exported": count, "file": file})
+    mask.output.counts({"exported": count, "file": redacted_message(file)})
+
+
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    source: Annotated[
+        str, typer.Option("--from", metavar="[voximplant]", help="Whose history is read.")
+    ] = "voximplant",
+    since: Annotated[int, duration("--since", "How far back, as in 1d.")] = DAY,
+    dry_run: DryRun = False,
+) -> None:
+    """Add calls that were not reported, from the provider's history; no number is stored."""
+    from datetime import UTC, datetime
+
+    from mask_cli.call_import import import_sessions
+    from mask_cli.cli.voximplant_shown import application_id
+
+    mask: AppContext = ctx.obj
+    if source != "voximplant":
+        raise UsageError("--from takes voximplant; Plivo's webhook tells of every call")
+    until = datetime.fromtimestamp(mask.now() + 60, UTC)
+    start = datetime.fromtimestamp(mask.now() - since, UTC)
+    sessions = mask.voximplant.sessions(start, until, application_id(mask, None))
+    counts = import_sessions(sessions, SqliteCalls(mask.store), dry_run=dry_run)
+    mask.output.counts(asdict(counts))

@@ -60,20 +60,21 @@ def simulate(
         str | None, typer.Option(metavar="URL", help="A running mask serve's public address.")
     ] = None,
     expect: Annotated[
-        str | None, typer.Option(metavar="VERDICT", help="Exit 0 for it, 1 for any other.")
+        str | None, typer.Option(metavar="VERDICT|REASON", help="Exit 0 for it, 1 for any other.")
     ] = None,
 ) -> None:
     """Play a whole call: who hears what, who is dialled, what is shown; 0 when the parties spoke.
 
-    Verdicts: connected, operator, not_connected, message, refused. Without --expect anything but
-    connected exits 1. Without --url nothing is stored.
+    Verdicts: connected, operator, not_connected, message, refused; via voximplant --expect takes a
+    routing reason, too. Without --expect anything but connected exits 1. Without --url nothing is
+    stored.
     """
     mask: AppContext = ctx.obj
     if via not in _PLAYERS:
         raise UsageError(f"--via takes {', '.join(_PLAYERS)}")
     outcome = _PLAYERS[via](mask, caller, called, press or (), callee, url, expect)
     _tell(mask, outcome)
-    if outcome["verdict"] != (expect or "connected"):
+    if (expect or "connected") not in (outcome["verdict"], outcome.get("reason")):
         raise typer.Exit(ExitCode.DECLINED)
 
 
@@ -114,7 +115,30 @@ def _via_plivo(
         return play(scene, base, token, operator)
 
 
-_PLAYERS: dict[str, Callable[..., Record]] = {"plivo": _via_plivo}
+def _via_voximplant(
+    mask: AppContext,
+    caller: str,
+    called: str,
+    press: Sequence[str],
+    callee: str,
+    url: str | None,
+    expect: str | None,
+) -> Record:
+    """Play the call with the scenario's deployed text, else with the one the settings make."""
+    from mask_cli.cli.voximplant_played import scenario_of, storage_of
+    from mask_cli.sandbox.simulated_call import VERDICTS, Situation, simulate_voximplant_call
+
+    if url is not None:
+        raise UsageError("--url is for --via plivo: Voximplant runs the scenario itself")
+    _one_of("--expect", expect or "connected", [*VERDICTS, *map(str, Reason)])
+    _checked_keys(press)
+    situation = Situation(caller, mask.number(called), tuple(press), callee)
+    text = scenario_of(mask, situation.called)
+    operator = mask.settings["operator"]
+    return simulate_voximplant_call(text, storage_of(mask, text), situation, mask.now(), operator)
+
+
+_PLAYERS: dict[str, Callable[..., Record]] = {"plivo": _via_plivo, "voximplant": _via_voximplant}
 """What plays a call, by `--via`: takes the options of `simulate`, returns the outcome's record."""
 
 
@@ -155,7 +179,7 @@ def _tell(mask: AppContext, outcome: Record) -> None:
     if mask.output.structured:
         mask.output.record(outcome)
     else:
-        from mask_cli.web.simulate import EVENT_FIELDS
+        from mask_cli.sandbox.simulated_call import EVENT_FIELDS
 
         mask.output.records(EVENT_FIELDS, outcome["events"])
     problem = f": {outcome['problem']}" if outcome["problem"] else ""

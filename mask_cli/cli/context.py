@@ -15,13 +15,11 @@ from mask_cli.errors import (
     PartlyDone,
     ProviderUnavailable,
     TryLater,
-    UsageError,
 )
 from mask_cli.models import Remote, remote_state
 from mask_cli.orders import Orders
 from mask_cli.output import Format, Output
 from mask_cli.records import MAPPING_FIELDS, Record, gone_record, mapping_record
-from mask_cli.redaction import redacted_value
 from mask_cli.store.base import AuditRow
 from mask_cli.store.sqlite import SqliteStore
 
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from mask_cli.orders import Change
     from mask_cli.pooled import StoredPool
     from mask_cli.providers.plivo import PlivoClient
+    from mask_cli.providers.voximplant_account import VoximplantAccount
     from mask_cli.remote import RemoteSite
     from mask_cli.store.locks import RunLock
     from mask_cli.store.upkeep import SqliteUpkeep
@@ -72,15 +71,8 @@ class AppContext:
     @cached_property
     def output(self) -> Output:
         """The printer."""
-        try:
-            chosen = Format(self.flags.get("format", Format.AUTO))
-        except ValueError:
-            raise UsageError(
-                f"there is no format {redacted_value(self.flags['format'])}",
-                hint="one of " + ", ".join(Format),
-            ) from None
         return Output(
-            format=chosen,
+            format=Format(self.flags.get("format", Format.AUTO)),
             quiet="quiet" in self.flags,
             color="no_color" not in self.flags,
             reveal=self._audited_reveal if "reveal" in self.flags else None,
@@ -111,6 +103,16 @@ class AppContext:
             endpoint=settings["plivo.endpoint"],
             ca_bundle=tls_authorities(),
         )
+
+    @cached_property
+    def voximplant(self) -> VoximplantAccount:
+        """The Voximplant account; ConfigurationError when its credentials are not set."""
+        from mask_cli.remote import voximplant_account
+
+        found = voximplant_account(self.settings)
+        if found.account.credentials.warning:
+            self.output.warn(found.account.credentials.warning)
+        return found
 
     @cached_property
     def upkeep(self) -> SqliteUpkeep:
@@ -189,6 +191,8 @@ class AppContext:
             self.__dict__["site"].close()
         if "plivo" in self.__dict__:
             self.plivo.close()
+        if "voximplant" in self.__dict__:
+            self.voximplant.account.close()
 
     def number(self, text: str) -> PhoneNumber:
         """Read a phone number as the settings allow."""
@@ -271,16 +275,7 @@ class AppContext:
             errors = self._pushed(self.pusher(target), orders)
         except MaskError as error:
             errors = [error]
-        if not errors:
-            return None
-        later = all(isinstance(error, TryLater | ProviderUnavailable) for error in errors)
-        kind = TryLater if later else PartlyDone
-        return kind(
-            f"stored here, but not yet at the provider: {errors[0].message}",
-            hint="mask sync sends what is pending; do not repeat this command"
-            if later
-            else errors[0].hint or "mask sync tries again when that is mended",
-        )
+        return not_sent(errors) if errors else None
 
     def _pushed(self, pusher: Pusher, orders: Sequence[str]) -> list[MaskError]:
         """Push one order patiently, or many until the provider is seen to be away."""
@@ -320,3 +315,15 @@ class AppContext:
 
     def _audited_reveal(self) -> None:
         self.audit("reveal", detail=self.command)
+
+
+def not_sent(errors: Sequence[MaskError]) -> MaskError:
+    """Return what a command ends with that did its work here and could not send it."""
+    later = all(isinstance(error, TryLater | ProviderUnavailable) for error in errors)
+    kind = TryLater if later else PartlyDone
+    return kind(
+        f"stored here, but not yet at the provider: {errors[0].message}",
+        hint="mask sync sends what is pending; do not repeat this command"
+        if later
+        else errors[0].hint or "mask sync tries again when that is mended",
+    )

@@ -16,8 +16,8 @@ from mask_cli.cli.options import (
     moment,
 )
 from mask_cli.errors import NotFound, UsageError
-from mask_cli.models import State, checked_order
-from mask_cli.orders import NewMapping
+from mask_cli.models import State
+from mask_cli.orders import NewMapping, stored
 from mask_cli.records import MAPPING_FIELDS
 from mask_cli.store.base import Selection
 
@@ -80,6 +80,8 @@ def list_(
     mask: AppContext = ctx.obj
     if active + expired + all_ + pending + remote > 1:
         raise UsageError("--active, --expired, --all, --pending and --remote exclude each other")
+    if (remote or pending) and (courier or client):
+        raise UsageError("--courier and --client do not go with --remote or --pending")
     if remote or pending:
         _list_remote(mask, limit) if remote else _list_pending(mask, limit)
         return
@@ -99,7 +101,7 @@ def show(
 ) -> None:
     """Show one mapping."""
     mask: AppContext = ctx.obj
-    mapping = mask.store.get(checked_order(order, mask.settings["order_digits"]))
+    mapping = stored(mask.store, order, mask.settings["order_digits"])
     if mapping is None:
         raise NotFound(f"there is no order {order}", hint="mask list --all")
     target, now = mask.target(), mask.now()

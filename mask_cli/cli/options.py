@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperOption
 
+from mask_cli.errors import UsageError
+from mask_cli.output import Format
+from mask_cli.redaction import redacted_value
 from mask_cli.times import parse_duration, parse_grace, parse_time
 
 if TYPE_CHECKING:
@@ -59,8 +62,17 @@ def moment(flag: str, text: str) -> Any:  # noqa: ANN401 (what typer.Option retu
     return typer.Option(flag, parser=parse_time, metavar="TIME", help=text)
 
 
+def _check_format(value: str) -> None:
+    if value not in list(Format):
+        raise UsageError(
+            f"there is no format {redacted_value(value)}", hint="one of " + ", ".join(Format)
+        )
+
+
 def _keep(context: Any, parameter: Any, value: Any) -> Any:  # noqa: ANN401 (Typer's own types)
     """Hand a global option to the context of the whole run, wherever it stood."""
+    if parameter.name == "format" and value is not None:
+        _check_format(value)
     if value not in (None, False):
         context.find_root().obj.flags[parameter.name] = value
     return value

@@ -15,6 +15,7 @@ from mask_cli.models import PhoneNumber
 from mask_cli.output import on_terminal
 from mask_cli.providers.base import Application, OfferedNumber, RentedNumber
 from mask_cli.provision import AddToPool, apply, observe, plan_plivo
+from mask_cli.redaction import redacted_text
 
 if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
@@ -46,6 +47,9 @@ def shown(thing: Application | OfferedNumber | RentedNumber) -> Record:
     record: Record = {field.name: whole(getattr(thing, field.name)) for field in fields(thing)}
     if isinstance(thing, Application):
         record["app_id"] = thing.app_id or None
+    if isinstance(thing, RentedNumber):
+        # Somebody's words, which may hold somebody's number.
+        record["alias"] = thing.alias and redacted_text(thing.alias)
     return record
 
 

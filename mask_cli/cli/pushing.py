@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mask_cli.cli.context import not_sent
 from mask_cli.errors import MaskError, PartlyDone, TryLater
 from mask_cli.reconcile import refuse_orphans
 from mask_cli.sync import Outcome, SyncReport, sync_record
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mask_cli.cli.context import AppContext
+    from mask_cli.models import Target
     from mask_cli.records import Record
 
 JOBS, MOST_JOBS = 16, 64
@@ -56,13 +58,47 @@ def push_pending(
     Raises SafetyStop when many keys would be deleted that nobody here asked to.
     """
     assert mask.site is not None, "asked before"  # noqa: S101
-    target = mask.site.looked_up(mask.store)
-    if manner is None or not manner.force:
-        refuse_orphans(*mask.upkeep.orphans(target, mask.now()))
-    total = mask.upkeep.count_pending(target, mask.now())
-    report = synced(mask, mask.upkeep.pending_orders(target, mask.now()), total, manner)
+    try:
+        target = mask.site.looked_up(mask.store)
+        if manner is None or not manner.force:
+            refuse_orphans(*mask.upkeep.orphans(target, mask.now()))
+        total = mask.upkeep.count_pending(target, mask.now())
+        report = synced(mask, mask.upkeep.pending_orders(target, mask.now()), total, manner)
+    except MaskError as error:
+        if counts is None:
+            raise
+        unknown = dict.fromkeys(sync_record(SyncReport(), 0))
+        left = {"pending": _waiting(mask, counts)}
+        raise _unsent(mask, {**counts, **unknown, **left}, error) from error
     record = sync_record(report, max(0, total - report.done))
     told(mask, {**(counts or {}), **record}, report, total)
+
+
+def push_deletions(mask: AppContext, counts: dict[str, int], target: Target, total: int) -> None:
+    """Send the deletions that wait; print the counts, after those of what went before."""
+    orders = mask.upkeep.pending_orders(target, mask.now(), deletions_only=True)
+    try:
+        report = synced(mask, orders, total)
+    except MaskError as error:
+        unknown = {"deleted": None, "pending": total}
+        raise _unsent(mask, {**counts, **unknown}, error) from error
+    pending = max(0, total - report.done)
+    deleted = report.counts[Outcome.DELETED]
+    told(mask, {**counts, "deleted": deleted, "pending": pending}, report, total)
+
+
+def _unsent(mask: AppContext, counts: Record, error: MaskError) -> MaskError:
+    """Print the counts of what was done here; return what to end with when sending failed."""
+    mask.output.counts(counts, well=False)
+    return not_sent([error])
+
+
+def _waiting(mask: AppContext, counts: dict[str, int]) -> int:
+    """Count what is pending; at a place never found, what was just stored is."""
+    target = mask.target()
+    if target is None:
+        return counts["added"] + counts["updated"]
+    return mask.upkeep.count_pending(target, mask.now())
 
 
 def synced(

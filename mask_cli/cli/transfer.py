@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from mask_cli.cli.options import DryRun
-from mask_cli.errors import FileProblem, UsageError
+from mask_cli.errors import FileProblem, PartlyDone, TryLater, UsageError
 from mask_cli.redaction import redacted_message
 from mask_cli.store.base import Selection
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from io import BufferedReader
 
     from mask_cli.cli.context import AppContext
+    from mask_cli.errors import MaskError
     from mask_cli.rows import Rules
 
 _KINDS = ("csv", "jsonl")
@@ -60,9 +61,10 @@ def import_(
     with _source(file) as stream:
         form = _kind(kind, file, stream)
         counts = import_orders(stream, form, mask.store, rules, options)
-    _finish(mask, counts, push=push, dry_run=dry_run)
+    failure = None
     if rejects is not None and counts["rejected"]:
-        raise partly(counts, rejects)
+        failure = partly(counts, rejects, dry_run=dry_run)
+    _finish(mask, counts, failure, push=push, dry_run=dry_run)
 
 
 def export(
@@ -97,14 +99,37 @@ def _rules(mask: AppContext, *, push: bool) -> Rules:
     return Rules(bulk_reader(mask.settings["region"]), orders.digits, orders.ttl, orders.now)
 
 
-def _finish(mask: AppContext, counts: dict[str, int], *, push: bool, dry_run: bool) -> None:
+def _finish(
+    mask: AppContext,
+    counts: dict[str, int],
+    rejected: MaskError | None,
+    *,
+    push: bool,
+    dry_run: bool,
+) -> None:
+    if push and not dry_run and mask.site is not None:
+        _push(mask, counts, rejected)
+    else:
+        _tell(mask, counts, dry_run=dry_run)
+    if rejected is not None:
+        raise rejected
+
+
+def _push(mask: AppContext, counts: dict[str, int], rejected: MaskError | None) -> None:
+    """Send what is pending; rows that were not stored weigh more than what was not sent."""
     from mask_cli.cli.pushing import push_pending
 
-    written = counts["added"] + counts["updated"]
-    if push and not dry_run and mask.site is not None:
+    try:
         push_pending(mask, counts)
-        return
-    pending = written if mask.site is not None else 0
+    except (TryLater, PartlyDone) as error:
+        if rejected is None:
+            raise
+        hint = f"{rejected.hint}; {error.hint}"
+        raise PartlyDone(f"{rejected.message}; {error.message}", hint=hint) from error
+
+
+def _tell(mask: AppContext, counts: dict[str, int], *, dry_run: bool) -> None:
+    pending = counts["added"] + counts["updated"] if mask.site is not None else 0
     mask.output.counts({**counts, "pending": pending}, well=not counts["rejected"])
     if dry_run:
         mask.output.say("Dry run: nothing was changed.")

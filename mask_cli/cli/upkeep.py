@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mask_cli.cli.options import DryRun, Limit, NoPush, duration, grace
-from mask_cli.cli.pushing import JOBS, MOST_JOBS, Manner, mannered, push_pending, synced, told
+from mask_cli.cli.pushing import JOBS, MOST_JOBS, Manner, mannered, push_deletions, push_pending
 from mask_cli.cli.reconciling import mend, tell_drift
 from mask_cli.doctor import CHECK_FIELDS, PENDING_LIMIT, Patient, all_well, examined
 from mask_cli.errors import ExitCode
 from mask_cli.models import DAY
 from mask_cli.records import audit_record
-from mask_cli.sync import Outcome, SyncReport, sync_record
+from mask_cli.sync import SyncReport, sync_record
 
 if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
@@ -152,11 +152,7 @@ def _tell_pruned(
         mask.store.drop_gone_items(target, now)
         waiting = mask.upkeep.count_pending(target, now, deletions_only=True)
         if waiting and push:
-            orders = mask.upkeep.pending_orders(target, now, deletions_only=True)
-            report = synced(mask, orders, waiting)
-            counts["deleted"] = report.counts[Outcome.DELETED]
-            counts["pending"] = max(0, waiting - report.done)
-            told(mask, counts, report, waiting)
+            push_deletions(mask, counts, target, waiting)
             return
     mask.output.counts({**counts, "deleted": 0, "pending": waiting}, well=not dry_run)
 

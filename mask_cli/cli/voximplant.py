@@ -10,7 +10,7 @@ import typer
 from mask_cli.cli.boundary import Commands
 from mask_cli.cli.options import DryRun, Limit, duration
 from mask_cli.cli.standing import opened
-from mask_cli.errors import NotFound
+from mask_cli.errors import BadData, NotFound
 from mask_cli.models import (
     DAY,
     REMOTE_LIFE,
@@ -23,13 +23,31 @@ if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
     from mask_cli.providers.base import KeyValueItem
 
+_LONGEST = 90 * DAY
 ITEM_FIELDS = ("key", "value", "expires_at")
 
-app = Commands(name="voximplant", help="See and change what stands at Voximplant.")
-kv = Commands(name="kv", help="The items of the application's key-value store.")
-app.add_typer(kv)
+app = Commands(
+    name="voximplant",
+    add_completion=False,
+    places={
+        "up": "voximplant_setup:up",
+        "scenario": "voximplant_scenario:app",
+        "app": "voximplant_setup:application",
+        "rule": "voximplant_setup:rule",
+        "number": "voximplant_numbers:app",
+        "kv": "voximplant:kv",
+    },
+)
+kv = Commands(
+    name="kv", add_completion=False, help="The items of the application's key-value store."
+)
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The whole key, prefix included.")]
+
+
+@app.callback()
+def voximplant() -> None:
+    """Set up a Voximplant account, in one plan or step by step; see what stands there."""
 
 
 @kv.command("list")
@@ -71,6 +89,8 @@ def kv_set(
     mask: AppContext = ctx.obj
     if value == "-":
         value = typer.get_text_stream("stdin").read().rstrip("\n")
+    if ttl > _LONGEST:
+        raise BadData("the provider keeps an item for 90d at most")
     expires_at = mask.now() + min(ttl, REMOTE_LIFE)
     store = opened(mask)[1]
     if dry_run:

@@ -67,13 +67,17 @@ class VoximplantAccount(VoximplantNumbers):
 
     # Scenarios
 
-    def find_scenario(self, name: str) -> RemoteScenario | None:
-        """Return the scenario of exactly this name, wherever in the account, with its text."""
+    def find_scenario(self, name: str, application_id: str) -> RemoteScenario | None:
+        """Return the application's scenario of exactly this name, with its text."""
         refuse_everything(name, "scenario")
 
         def fetch(count: int, offset: int) -> object:
             return result_of(
-                self._client.get_scenarios, scenario_name=name, count=count, offset=offset
+                self._client.get_scenarios,
+                scenario_name=name,
+                application_id=application_id,
+                count=count,
+                offset=offset,
             )
 
         # The platform's filter finds parts of names, too.

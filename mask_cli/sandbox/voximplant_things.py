@@ -80,14 +80,14 @@ class Phone:
 TEST = "TEST"
 REGIONS = (
     Region(2001, "US", "GEOGRAPHIC", "San Francisco", "415", 100),
-    Region(2002, "US", "GEOGRAPHIC", "Toronto desk", "416", 150, 200),
+    Region(2002, "US", "GEOGRAPHIC", "Seattle", "206", 150, 200),
     Region(2003, "US", "TOLLFREE", "Toll-free", "800", 300, 500),
     Region(2004, "GB", "GEOGRAPHIC", "London", "20", 200, 0, "GB"),
     Region(2005, "US", TEST, "Test numbers", "500", 0),
 )
 STOCK = {
     2001: [*(f"1415666777{last}" for last in (7, 8, 9)), "14156667780", "14155550100"],
-    2002: [f"1416555010{last}" for last in range(5)],
+    2002: [f"1206555010{last}" for last in range(5)],
     2003: ["18005550100"],
     2004: ["442071234567"],
     2005: ["15005550100"],

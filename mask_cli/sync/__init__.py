@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from mask_cli.sync.crew import Pace
 
 _LEASE_MARGIN = 5
+_LONGEST_LEASE = 3_600
+"""Whoever gives one for longer had a wrong clock, or a deadline far beyond any good."""
 POLL = 0.1
 """Seconds between two looks at an order that somebody else is pushing."""
 _MOST_PROBLEMS = 1_000
@@ -184,7 +186,7 @@ class Pusher:
         if not needs_push(mapping, before, now):
             return Push(order, Outcome.NOTHING)
         item = before or RemoteItem(order)
-        if item.lease_until > now:
+        if now < item.lease_until <= now + max(self.lease, _LONGEST_LEASE):
             return Push(order, Outcome.WAITING, _in_flight(item), item.lease_until)
         active = mapping if mapping and mapping.expires_at > now else None
         claim = Claim(

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mask_cli.errors import MaskError, TryLater
+from mask_cli.scenario.report import HEADER
 from mask_cli.store.calls_base import CallWrite
 from mask_cli.web import log
 from mask_cli.web.database import Database
@@ -23,11 +24,12 @@ from mask_cli.web.guard import Guard
 from mask_cli.web.metrics import CONTENT_TYPE, Metrics
 from mask_cli.web.plivo import Desk, PlivoHooks, Reaction
 from mask_cli.web.plivo_xml import EMPTY
-from mask_cli.web.request import Request, Unreadable, read_request
+from mask_cli.web.request import Request, Unreadable, bounded_body, read_request
+from mask_cli.web.voximplant import PATH, Refused, received
 from mask_cli.web.writer import GroupWriter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from starlette.requests import Request as HttpRequest
 
@@ -37,6 +39,7 @@ _PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.0)
 """Seconds between attempts to read a locked database; other calls go on meanwhile."""
 _XML = b"application/xml; charset=utf-8"
 _REFUSED = 403
+_PROOF = HEADER.lower().encode()
 
 
 class Webhook:
@@ -46,6 +49,8 @@ class Webhook:
         self.metrics = Metrics()
         self.hooks = PlivoHooks(site, now)
         self._public_url = site.public_url
+        self._report_secret = site.report_secret
+        self._now = now
         self._guard = Guard(site, now)
         # No patience here: the event loop would wait, and with it every call.
         self._reader = Database(site.database, timeout=0)
@@ -88,6 +93,23 @@ class Webhook:
         except Exception as error:  # noqa: BLE001 (the caller hears an apology instead)
             self._fault(error)
         return 200, self.hooks.documents.apology() if hook in self.hooks.spoken else EMPTY
+
+    async def report(self, scope: Any, receive: Any) -> int:  # noqa: ANN401 (ASGI's)
+        """Take a call report of Voximplant's; return the status. It may be sent again."""
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            body = await bounded_body(headers, receive)
+            update = received(self._report_secret, headers.get(_PROOF), body, self._now())
+        except (Unreadable, Refused) as refused:
+            self._refused("reports", refused.why, 0)
+            return refused.status
+        try:
+            await self._writer.write(CallWrite(update=update))
+        except Exception as error:  # noqa: BLE001 (the scenario is told, and tries again)
+            self._alarm(error)
+            return 503
+        self._tell("reports", Reaction("", update=update))
+        return 200
 
     async def _answered(self, hook: str, request: Request) -> tuple[int, str]:
         """Decide, store, and only then answer: an answer that is not stored can be replayed."""
@@ -170,7 +192,39 @@ class Hook:
         self._webhook.metrics.answered(self._name, status, time.perf_counter() - started)
 
 
-def application(site: Site, now: Callable[[], int]) -> Starlette:
+class Front:
+    """Finds a hook by its exact path; all else is Starlette's.
+
+    Its router and middleware would be a tenth of a request.
+    """
+
+    def __init__(self, hooks: Mapping[str, Hook], rest: Starlette) -> None:
+        self._hooks = hooks
+        self._rest = rest
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 (ASGI's)
+        """Hand a request on."""
+        hook = self._hooks.get(scope["path"]) if scope["type"] == "http" else None
+        await (hook or self._rest)(scope, receive, send)
+
+
+class Reports:
+    """Where Voximplant's scenario reports its calls, as an ASGI application."""
+
+    def __init__(self, webhook: Webhook) -> None:
+        self._webhook = webhook
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 (ASGI's)
+        """Answer one request, without a body."""
+        started = time.perf_counter()
+        status = await self._webhook.report(scope, receive) if scope["method"] == "POST" else 405
+        headers = [(b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+        self._webhook.metrics.answered("reports", status, time.perf_counter() - started)
+
+
+def application(site: Site, now: Callable[[], int]) -> Front:
     """Return the application of a site; `now` is the clock, in UTC seconds."""
     webhook = Webhook(site, now)
 
@@ -190,11 +244,15 @@ def application(site: Site, now: Callable[[], int]) -> Starlette:
     async def metrics(_: HttpRequest) -> Response:
         return Response(webhook.metrics.text(), headers={"content-type": CONTENT_TYPE})
 
-    routes = [
+    hooks = {
         # A proxy may cut the public address's own path off, or leave it.
-        Route(f"{prefix}/plivo/{name}", Hook(name, webhook), methods=None)
+        f"{prefix}/plivo/{name}": Hook(name, webhook)
         for prefix in {"", urlsplit(site.public_url).path}
         for name in webhook.hooks.by_name
+    }
+    routes = [
+        Route(f"{prefix}{PATH}", Reports(webhook), methods=None)
+        for prefix in {"", urlsplit(site.public_url).path}
     ]
     routes += [Route("/healthz", healthz), Route("/metrics", metrics)]
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Front(hooks, Starlette(routes=routes, lifespan=lifespan))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from mask_cli.errors import StorageError
@@ -11,6 +12,10 @@ from mask_cli.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_LOOK_EVERY = 0.2
+"""Seconds after which the file is looked for again."""
 
 
 class Database:
@@ -23,12 +28,16 @@ class Database:
         self._store: SqliteStore | None = None
         self._calls: SqliteCalls | None = None
         self._key = b""
+        self._look_again = 0.0
 
     def calls(self) -> SqliteCalls:
-        """Return the calls of the database that stands there now, or raise StorageError.
+        """Return the calls of the database that stands there, or raise StorageError.
 
-        A file that was removed would go on answering from its remains.
+        A file that was removed would go on answering from its remains: it is looked for now
+        and then.
         """
+        if self._calls is not None and time.monotonic() < self._look_again:
+            return self._calls
         try:
             status = self._path.stat()
         except OSError as error:
@@ -39,6 +48,7 @@ class Database:
             self.close()
             self._open()
             self._file = file
+        self._look_again = time.monotonic() + _LOOK_EVERY
         assert self._calls is not None, "opened above"  # noqa: S101 (an invariant)
         return self._calls
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
@@ -41,14 +42,24 @@ class Metrics:
             "mask_request_seconds", "Time to answer.", ["hook"], buckets=_BUCKETS, registry=own
         )
 
+        # Looking a child up by its labels costs more than counting.
+        self._answers = cache(
+            lambda hook, status: (
+                self._requests.labels(hook, str(status)),
+                self._seconds.labels(hook),
+            )
+        )
+        self._decisions = cache(self._routes.labels)
+
     def answered(self, hook: str, status: int, seconds: float) -> None:
         """Count an answer."""
-        self._requests.labels(hook, str(status)).inc()
-        self._seconds.labels(hook).observe(seconds)
+        requests, took = self._answers(hook, status)
+        requests.inc()
+        took.observe(seconds)
 
     def routed(self, route: Route) -> None:
         """Count a decision."""
-        self._routes.labels(route.action, route.reason).inc()
+        self._decisions(route.action, route.reason).inc()
 
     def refused(self, why: str) -> None:
         """Count a request that was not let in."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mask_cli.models import PhoneNumber
 from mask_cli.providers import plivo_markup as markup
 from mask_cli.routing import OPERATOR_KEY, Action, Reason, Route, unavailable
 
@@ -20,18 +22,24 @@ EMPTY = "<Response/>"
 """What a notification is answered with."""
 
 
+_NOBODY = PhoneNumber("+0000000")
+_PLACE = ">0000000<"
+_MOST_TEMPLATES = 1_000
+
+
 class Documents:
     """Writes a site's documents; every address in them is absolute."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._templates: dict[PhoneNumber | None, str] = {}
         self._apology = self.of(unavailable())
 
     def of(self, route: Route) -> str:
         """Return the document that carries out a route."""
         match route.action:
             case Action.DIAL:
-                return markup.document(*self._party(route))
+                return self._call(route)
             case Action.OPERATOR:
                 return markup.document(*self._operator(route))
             case Action.ASK:
@@ -66,6 +74,18 @@ class Documents:
             between=BETWEEN_KEYS,
         )
         return markup.document(asking, self._speak("goodbye"), markup.hang_up())
+
+    def _call(self, route: Route) -> str:
+        """Return the commonest document; but for the callee it is the same for a called number."""
+        assert route.callee is not None, "a route that dials names whom"  # noqa: S101 (an invariant)
+        template = self._templates.get(route.caller_id)
+        if template is None:
+            if len(self._templates) > _MOST_TEMPLATES:
+                self._templates.clear()
+            template = markup.document(*self._party(replace(route, callee=_NOBODY)))
+            assert template.count(_PLACE) == 1, "one number is dialled"  # noqa: S101 (an invariant)
+            self._templates[route.caller_id] = template
+        return template.replace(_PLACE, f">{route.callee.digits}<")
 
     def _party(self, route: Route) -> list[Element]:
         """Dial the other party; what is recorded is announced to both first."""

@@ -61,7 +61,7 @@ async def read_request(scope: Any, receive: Receive, public_url: str) -> Request
     if method not in ("GET", "POST"):
         raise Unreadable(405, "method")
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    body = await _body(headers, receive)
+    body = await bounded_body(headers, receive)
     query = scope["query_string"].decode("utf-8", "surrogateescape")
     in_query = _pairs(query)
     form = _form(method, headers, body)
@@ -91,7 +91,8 @@ def _url(scope: Any, public_url: str, query: str) -> str:  # noqa: ANN401 (ASGI'
     return f"{public_url}{below}?{query}" if query else public_url + below
 
 
-async def _body(headers: dict[bytes, str], receive: Receive) -> bytes:
+async def bounded_body(headers: dict[bytes, str], receive: Receive) -> bytes:
+    """Read a body, or raise Unreadable when it is too large or too slow."""
     length = headers.get(_LENGTH, "0")
     if len(length) > 9 or not length.isdigit() or int(length) > LARGEST_BODY:  # noqa: PLR2004 (digits)
         raise Unreadable(413, "too_large")

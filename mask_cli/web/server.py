@@ -10,7 +10,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -23,8 +23,7 @@ from mask_cli.web.metrics import SHARED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from starlette.applications import Starlette
-
+    from mask_cli.web.app import Front
     from mask_cli.web.site import Site
 
 GRACE_SECONDS = 20
@@ -42,7 +41,7 @@ class Factory:
     alone: bool = True
     """Whether the process serves and does nothing else: then it logs, and is tuned for it."""
 
-    def __call__(self) -> Starlette:
+    def __call__(self) -> Front:
         """Return the application."""
         from mask_cli.web.app import application
 
@@ -58,16 +57,23 @@ def listening(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        opened = socket.socket(family, kind, protocol)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind(address)
-        opened.listen(2048)
-        opened.set_inheritable(True)
+        return _bound(socket.socket(family, kind, protocol), address)
     except OSError as error:
         raise ConfigurationError(
             f"cannot listen on {host}:{port}: {error.strerror or error}",
             hint="choose another --port or --host",
         ) from error
+
+
+def _bound(opened: socket.socket, address: Any) -> socket.socket:  # noqa: ANN401 (of any family)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind(address)
+        opened.listen(2048)
+        opened.set_inheritable(True)
+    except BaseException:
+        opened.close()
+        raise
     return opened
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,14 @@ def checked_site(settings: Settings, host: str, port: int, *, insecure: bool) ->
             f"--insecure answers anybody, and {host} can be reached by others",
             hint="leave --host at 127.0.0.1, or set PLIVO_AUTH_TOKEN and drop --insecure",
         )
+    if not tokens and settings["voximplant.report_secret"] and not insecure:
+        # Call reports alone: a token that nobody knows refuses all that claims to be Plivo's.
+        tokens = (secrets.token_hex(32),)
     if not tokens and not insecure:
         raise ConfigurationError(
             "without a token nobody can tell Plivo's requests from others'",
-            hint="set PLIVO_AUTH_TOKEN, or try it with --insecure on loopback",
+            hint="set PLIVO_AUTH_TOKEN (or, for Voximplant's reports alone,"
+            " MASK_VOXIMPLANT_REPORT_SECRET), or try it with --insecure on loopback",
         )
     public_url = settings["public_url"]
     if public_url is None and not local:

@@ -30,6 +30,7 @@ class Site:
     call_time_limit: int = 3_600
     recording: bool = False
     keep: bool = True
+    report_secret: str | None = field(default=None, repr=False)
 
     def url(self, hook: str) -> str:
         """Return the public address of a hook."""
@@ -50,6 +51,7 @@ def site_of(
         call_time_limit=settings["call_time_limit"],
         recording=settings["recording"] == "announced",
         keep=keep,
+        report_secret=settings["voximplant.report_secret"],
     )
 
 

@@ -42,9 +42,10 @@ class GroupWriter:
         self._now = now
         self._trouble = trouble
         self._keep = keep
-        self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[Waiting] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._coming: list[Waiting] = []
         self._tidied = 0.0
         self._under_way: Counter[str] = Counter()
 
@@ -70,12 +71,19 @@ class GroupWriter:
         if caller:
             self._under_way[caller] += 1
         try:
-            self._queue.put((write, future))
+            if not self._coming:
+                # What comes in the same turn of the event loop is handed over together.
+                self._loop.call_soon(self._hand_over)
+            self._coming.append((write, future))
             return await future
         finally:
             if caller:
                 self._under_way[caller] -= 1
                 self._under_way += Counter()
+
+    def _hand_over(self) -> None:
+        coming, self._coming = self._coming, []
+        self._queue.put(coming)
 
     def _run(self) -> None:
         going = True
@@ -93,8 +101,8 @@ class GroupWriter:
         try:
             item = self._queue.get(timeout=_TIDY_EVERY)
             while item is not None:
-                batch.append(item)
-                if len(batch) == _MOST:
+                batch += item
+                if len(batch) >= _MOST:
                     return batch, True
                 item = self._queue.get_nowait()
         except queue.Empty:

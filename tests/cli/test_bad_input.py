@@ -187,4 +187,11 @@ def test_a_shortened_order_length_hides_nothing(
     monkeypatch.setenv("MASK_ORDER_DIGITS", "6")
     assert mask("list", "--format", "jsonl").done().rows[0]["order"] == "12345"
     clock.pass_(60)
-    mask("show", "12345").failed(ExitCode.BAD_DATA, "order_digits")
+    assert mask("show", "12345", "--format", "json").done().json["order"] == "12345"
+    mask("extend", "12345", "--by", "1h").done()
+    mask("reassign", "12345", "--courier", "+14155550103").done()
+    mask("expire", "12345").done()
+    mask("delete", "12345").done()
+    assert mask("list", "--all", "--format", "json").done().json == []
+    for words in (("show", "12345"), ("delete", "12345"), ("add", "12345", *PARTIES)):
+        mask(*words).failed(ExitCode.BAD_DATA, "order_digits")

@@ -383,6 +383,23 @@ def test_import_says_what_waits_and_push_sends_it(mask: Mask, provider: Voximpla
     assert provider.requests.entries() == []
 
 
+def test_rejected_rows_are_not_forgotten_when_the_provider_is_away(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    """75 would say that nothing is wrong here and the same command may be repeated."""
+    rows = HEADER + GOOD + "nonsense,12222222222,13333333333\n"
+    words = ("import", "-", "--push", "--keep-going", "--rejects", str(mask.home / "rejects"))
+    provider.faults.add("json-status", times=0, status=500)
+    mask(*words, stdin=rows).answered(ExitCode.PARTLY, "1 rows were not stored", "mask sync")
+
+
+def test_a_dry_run_does_not_name_a_file_of_rejects_that_is_not_there(mask: Mask) -> None:
+    words = ("import", "-", "--dry-run", "--keep-going", "--rejects", str(mask.home / "rejects"))
+    run = mask(*words, stdin=HEADER + GOOD + "nonsense,12222222222,13333333333\n")
+    run.answered(ExitCode.PARTLY, "1 rows would not be stored")
+    assert "they are in" not in run.err
+
+
 def mappings(mask: Mask) -> list[Any]:
     return mask.query(
         "SELECT order_number, courier, client, virtual_number, note, expires_at FROM mappings"

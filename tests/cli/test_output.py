@@ -207,6 +207,21 @@ def test_wrong_usage_is_told_from_bad_data(mask: Mask, words: tuple[str, ...]) -
     mask(*words).failed(ExitCode.USAGE)
 
 
+def test_a_wrong_format_is_found_before_anything_is_done(mask: Mask) -> None:
+    mask("add", "12345", *PARTIES).done()
+    file = mask.home / "export.csv"
+    for words in (("export", str(file)), ("delete", "12345"), ("show", "99999")):
+        mask(*words, "--format", "jsn").failed(ExitCode.USAGE, "'jsn'")
+        mask("--format", "jsn", *words).failed(ExitCode.USAGE, "'jsn'")
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("kind", ["--remote", "--pending"])
+def test_a_filter_that_does_not_count_is_not_ignored(mask: Mask, kind: str) -> None:
+    mask("list", kind, "--courier", "+14155550103").failed(ExitCode.USAGE, "--courier")
+    mask("list", kind, "--client", "+14155550103").failed(ExitCode.USAGE, "--client")
+
+
 def test_version_and_help_are_answers(mask: Mask) -> None:
     assert mask("--version").done().out == f"mask {__version__}\n"
     for words in (("--help",), ("list", "-h"), ("voximplant", "kv", "set", "--help")):

@@ -8,12 +8,14 @@ import json
 import os
 import pty
 import shlex
+import ssl
 import subprocess
 import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 
 from mask_cli.errors import ExitCode
 from mask_cli.providers.plivo import ENDPOINT, PlivoClient
@@ -195,12 +197,15 @@ def test_lists_go_on_after_the_first_page_in_every_format(
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_applications_are_listed_and_shown_in_every_format(
-    run: Callable[..., Run], form: str
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    run(*CREATE).done()
+    monkeypatch.setenv("COLUMNS", "80")
+    created = run(*CREATE, "--format", "json").done().json
     for words in (("list",), ("show", "masking")):
         out = run("plivo", "app", *words, "--format", form).done().out
         assert "masking" in out
+        # A cropped id would be of no use.
+        assert created["app_id"] in out
         if form != "table":
             assert [row["answer_url"] for row in parsed(out, form)] == [ANSWER]
 
@@ -258,7 +263,9 @@ def test_deleting_what_is_gone_is_67_or_nothing(run: Callable[..., Run]) -> None
     assert run(*delete, "--missing-ok", "--format", "json").done().json["changed"] is False
     unrent = ("plivo", "number", "unrent", NUMBER, "--yes")
     run(*unrent).failed(ExitCode.NOT_FOUND, "not rented")
-    assert run(*unrent, "--missing-ok", "--format", "json").done().json["changed"] is False
+    again = run(*unrent, "--missing-ok", "--format", "json").done().json
+    # A number that is not ours may be a person's.
+    assert again == {"number": "+1•••••••0120", "bound": 0, "changed": False}
 
 
 def test_a_number_is_not_paid_for_twice(run: Callable[..., Run], plivo: PlivoSandbox) -> None:
@@ -467,6 +474,15 @@ def test_a_number_that_is_not_rented_is_67_and_not_printed_whole(
     assert NUMBER not in done.err
 
 
+def test_a_party_in_the_alias_of_a_number_is_hidden(
+    run: Callable[..., Run], plivo: PlivoSandbox
+) -> None:
+    own(plivo)
+    rented(plivo).alias = "line of 1-415-666-7777"
+    (row,) = run("plivo", "number", "list", "--format", "json").done().json
+    assert row["alias"] == "line of •••••••"
+
+
 # Everything in one plan
 
 
@@ -504,6 +520,19 @@ def test_up_brings_application_number_and_pool_and_then_changes_nothing(
     }
     assert "nothing was changed" in second.err
     assert written(plivo) == before
+
+
+def test_up_shows_a_person_its_steps_in_a_table_and_none_when_there_are_none(
+    run: Callable[..., Run], plivo: PlivoSandbox
+) -> None:
+    own(plivo)
+    first = run(*UP, "--number", NUMBER, "--format", "table").done()
+    assert "create_application" in first.out
+    assert "{" not in first.out
+    assert f"add_to_pool +1•••••••{NUMBER[-4:]}: provider: none -> plivo" in first.err
+    second = run(*UP, "--number", NUMBER, "--format", "table", "--quiet").done()
+    assert "create_application" not in second.out
+    assert second.err == ""
 
 
 def test_up_follows_a_new_address_and_changes_only_that(
@@ -596,6 +625,46 @@ def test_a_number_given_back_is_no_longer_given_out(
     gone = run("plivo", "number", "unrent", NUMBER, "--yes", "--format", "json").done().json
     assert gone == {"number": NUMBER, "bound": 1, "changed": True}
     assert mask.query("SELECT state FROM virtual_numbers") == [("released",)]
+
+
+def test_a_number_that_went_while_we_did_not_look_is_not_given_out_for_ever(
+    run: Callable[..., Run], plivo: PlivoSandbox, mask: Mask
+) -> None:
+    own(plivo)
+    run(*UP, "--number", NUMBER).done()
+    del plivo.numbers.rented[NUMBER.removeprefix("+")]
+    unrent = ("plivo", "number", "unrent", NUMBER, "--missing-ok")
+    run(*unrent, "--dry-run").done()
+    assert mask.query("SELECT state FROM virtual_numbers") == [("active",)]
+    run(*unrent).done()
+    assert mask.query("SELECT state FROM virtual_numbers") == [("released",)]
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("number", "rent", NUMBER, "--app", "", "--yes"), ExitCode.NOT_FOUND),
+        (("number", "rent", "", "--yes"), ExitCode.BAD_DATA),
+        (("number", "search", ""), ExitCode.BAD_DATA),
+        (("up", "--app", "masking", "--public-url", ""), ExitCode.BAD_DATA),
+        (("up", "--app", "", "--public-url", "https://mask.example"), ExitCode.BAD_DATA),
+        ((*UP[1:], "--number", ""), ExitCode.BAD_DATA),
+        (("app", "create", "", "--answer-url", ANSWER), ExitCode.BAD_DATA),
+        (("app", "create", "a", "--answer-url", ANSWER, "--hangup-url", ""), ExitCode.BAD_DATA),
+        (("app", "delete", "", "--yes"), ExitCode.NOT_FOUND),
+    ],
+)
+def test_an_unset_variable_of_a_script_is_no_wish(
+    run: Callable[..., Run],
+    plivo: PlivoSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    code: ExitCode,
+) -> None:
+    monkeypatch.setenv("MASK_PUBLIC_URL", "https://mask.example")
+    monkeypatch.setenv("MASK_REGION", "US")
+    run("plivo", *command).failed(code)
+    assert written(plivo) == []
 
 
 def test_up_twice_in_one_script_inside_the_sandbox_changes_nothing_the_second_time(
@@ -714,6 +783,23 @@ def test_authorities_that_cannot_be_loaded_are_a_configuration_error(
         monkeypatch.setenv(name, f"/nowhere/{name}.pem")
         done = run("plivo", "app", "list")
         done.failed(ExitCode.CONFIGURATION, f"/nowhere/{name}.pem")
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_only_an_authority_that_was_named_is_trusted(
+    mask: Mask, home: Path, plivo: PlivoSandbox, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(home / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with PlivoSandbox(context=context) as sandbox:
+        monkeypatch.setenv("MASK_PLIVO_ENDPOINT", sandbox.url)
+        mask("plivo", "app", "list").failed(ExitCode.TRY_LATER, "no trusted TLS connection")
+        assert not sandbox.requests
+        monkeypatch.setenv(name, str(home / "ca.pem"))
+        mask("plivo", "app", "list").done()
+    assert not plivo.requests
 
 
 def test_a_silent_provider_is_75_and_nothing_is_printed(
@@ -836,7 +922,7 @@ def test_doctor_finds_calls_that_would_not_reach_us(
     assert ("warning", "no application asks https://mask.example") in nobody
     run(*UP).done()
     unled = findings(run("doctor", "--format", "json"))
-    assert ("warning", "0 numbers lead there") in unled
+    assert ("warning", "numbers that lead there: 0") in unled
     run(*UP, "--number", NUMBER).done()
     well = findings(run("doctor", "--format", "json"))
     assert [result for result, _ in well] == ["ok", "ok", "ok"]

@@ -363,6 +363,51 @@ def test_denied_credentials_are_not_retried_but_nothing_is_lost(
     healed(mask, provider, clock)
 
 
+def test_what_was_done_here_is_told_when_nothing_can_be_sent_afterwards(
+    mask: Mask, provider: VoximplantSandbox, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script that reads an empty answer would take a stored import for one that failed."""
+    rows = "order,courier,client\n12345,12222222222,13333333333\n"
+    provider.faults.add("error", times=0, code=104, message="Forbidden command")
+    run = mask("import", "-", "--push", *JSON, stdin=rows)
+    run.answered(ExitCode.PARTLY, "stored here", "Forbidden command")
+    assert (run.json["added"], run.json["set"], run.json["pending"]) == (1, None, 1)
+    provider.faults.clear()
+    mask("sync").done()
+
+    mask("expire", "12345", "--no-push").done()
+    clock.pass_(60)
+    provider.faults.add("error", times=0, code=104, message="Forbidden command")
+    run = mask("prune", "--grace", "0", *JSON)
+    run.answered(ExitCode.PARTLY, "stored here", "Forbidden command")
+    assert (run.json["pruned"], run.json["deleted"], run.json["pending"]) == (1, None, 1)
+
+    provider.faults.clear()
+    provider.faults.add("json-status", times=0, status=500)
+    monkeypatch.setenv("MASK_VOXIMPLANT_APPLICATION", "never-looked-up")
+    run = mask("import", "-", "--push", *JSON, stdin=rows)
+    run.answered(ExitCode.TRY_LATER, "stored here", "mask sync")
+    assert (run.json["added"], run.json["pending"]) == (1, 1)
+
+
+def test_an_item_is_not_kept_for_less_than_was_asked_for_unseen(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    too_long = mask("voximplant", "kv", "set", "key", "value", "--ttl", "91d")
+    too_long.failed(ExitCode.BAD_DATA, "90d")
+    assert remote_values(provider) == {}
+    mask("voximplant", "kv", "set", "key", "value", "--ttl", "90d").done()
+
+
+@pytest.mark.parametrize("chosen", ["csv", "tsv", "json", "jsonl", "table"])
+def test_a_list_that_could_not_be_had_is_not_taken_for_an_empty_one(
+    mask: Mask, provider: VoximplantSandbox, chosen: str
+) -> None:
+    provider.faults.add("error", times=0, code=104, message="Forbidden command")
+    for words in (("list", "--remote"), ("voximplant", "kv", "list")):
+        mask(*words, "--format", chosen).failed(ExitCode.DENIED, "Forbidden command")
+
+
 def test_a_refusal_for_good_is_told_and_shown_as_failed(
     mask: Mask, provider: VoximplantSandbox, clock: FixedClock
 ) -> None:

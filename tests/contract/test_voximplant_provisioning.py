@@ -48,11 +48,15 @@ def attempts(sandbox: VoximplantSandbox, command: str) -> int:
 # Scenarios and rules
 
 
-def test_a_scenario_is_found_by_its_whole_name_only(vox: VoximplantAccount) -> None:
+@pytest.mark.parametrize("reading", ["part", "exact"])
+def test_a_scenario_is_found_by_its_whole_name_only(
+    vox: VoximplantAccount, sandbox: VoximplantSandbox, reading: str
+) -> None:
+    sandbox.switches.change({"scenario_filter": reading})
     vox.add_scenario("mask-longer", "other", "1")
-    assert vox.find_scenario("mask") is None
+    assert vox.find_scenario("mask", "1") is None
     number = vox.add_scenario("mask", "text", "1")
-    found = vox.find_scenario("mask")
+    found = vox.find_scenario("mask", "1")
     assert found is not None
     assert (found.scenario_id, found.text) == (number, "text")
     assert "text" not in repr(found)
@@ -65,6 +69,7 @@ def test_a_taken_scenario_name_is_explained(
 ) -> None:
     other = sandbox.add_application("other")
     vox.add_scenario("mask", "text", str(other))
+    assert vox.find_scenario("mask", "1") is None
     with pytest.raises(Conflict) as raised:
         vox.add_scenario("mask", "text", "1")
     assert "unique in the whole account" in str(raised.value.hint)
@@ -74,7 +79,7 @@ def test_a_scenario_is_found_on_a_later_page(vox: VoximplantAccount) -> None:
     for position in range(101):
         vox.add_scenario(f"mask-{position}", "x", "1")
     vox.add_scenario("mask", "last", "1")
-    found = vox.find_scenario("mask")
+    found = vox.find_scenario("mask", "1")
     assert found is not None
     assert found.text == "last"
 
@@ -107,9 +112,11 @@ def test_binding_adds_and_never_takes_away(vox: VoximplantAccount) -> None:
 def test_the_word_for_everything_is_never_sent(
     vox: VoximplantAccount, sandbox: VoximplantSandbox, word: str
 ) -> None:
-    for verb in (vox.delete_application, vox.delete_rule, vox.find_scenario):
+    for verb in (vox.delete_application, vox.delete_rule):
         with pytest.raises(BadData):
             verb(word)
+    with pytest.raises(BadData):
+        vox.find_scenario(word, "1")
     assert sandbox.requests.entries() == []
 
 
@@ -143,8 +150,8 @@ def test_what_may_have_been_made_is_not_made_twice(
 
 def test_offers_tell_where_and_for_how_much(vox: VoximplantAccount) -> None:
     regions = {region.name: region for region in vox.regions("US")}
-    assert set(regions) == {"San Francisco", "Toronto desk", "Toll-free"}
-    offer = next(vox.offers(regions["Toronto desk"]))
+    assert set(regions) == {"San Francisco", "Seattle", "Toll-free"}
+    offer = next(vox.offers(regions["Seattle"]))
     assert (offer.monthly_price, offer.setup_price) == ("1.5", "2.0")
     assert offer.price == "2.0 now and 1.5 a month"
     assert [region.name for region in vox.regions("US", "TOLLFREE")] == ["Toll-free"]

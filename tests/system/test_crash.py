@@ -164,6 +164,7 @@ def killed_by_provider(world: World, nth: int, before: bool, *command: str) -> i
     return process.returncode
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 def test_a_process_killed_while_the_provider_has_its_request_leaves_one_picture(
     world: World, before: bool

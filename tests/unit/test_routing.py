@@ -147,7 +147,7 @@ any_rules = st.builds(
 )
 
 
-@settings(max_examples=2000)
+@settings(max_examples=400)
 @given(calls, candidate_lists, any_rules)
 def test_nobody_but_the_other_party_of_an_own_active_mapping_is_dialled(
     call: Call, candidates: list[Mapping], rules: Rules

@@ -170,6 +170,9 @@ class Between:
     def keys(self, namespace: str | None = None) -> Iterator[KeyValueItem]:
         return self.remote.keys(namespace)
 
+    def page(self, namespace: str, number: int) -> list[KeyValueItem]:
+        return self.remote.page(namespace, number)
+
 
 # What goes well
 
@@ -332,6 +335,25 @@ def test_a_lease_outlasts_every_request_it_covers(bench: Bench) -> None:
 
     # A read-back and a write, each within its deadline, with whole seconds rounded down.
     assert pusher.lease > 2 * 10 + 1
+
+
+def test_a_lease_given_by_a_wrong_clock_does_not_keep_an_order_reachable_for_years(
+    bench: Bench,
+) -> None:
+    bench.put()
+    bench.push()
+    right = bench.now
+    bench.time[0] += 3_650 * DAY
+    bench.put(expires_at=bench.now + DAY)
+    bench.sandbox.faults.add("silent", times=0)
+    assert bench.push().outcome is Outcome.UNAVAILABLE
+    bench.sandbox.faults.clear()
+
+    bench.time[0] = right
+    bench.put(expires_at=right)
+
+    assert bench.push().outcome is Outcome.DELETED
+    assert bench.stands() == {}
 
 
 def test_an_unanswered_write_of_an_older_value_is_overwritten(bench: Bench) -> None:
@@ -716,10 +738,10 @@ def test_two_pushes_of_one_order_at_once_never_leave_the_older_value(
     bench: Bench, round_: int
 ) -> None:
     bench.put()
-    bench.sandbox.faults.add("latency", seconds=0.1, command=SET)
+    bench.sandbox.faults.add("latency", seconds=0.03, command=SET)
     results: list[Push] = []
     first = pushed_in_a_thread(bench, "12345", results)
-    time.sleep(0.03 * round_)
+    time.sleep(0.01 * round_)
     newest = bench.put(courier=THIRD)
     others = [pushed_in_a_thread(bench, "12345", results) for _ in range(2)]
     for thread in (first, *others):
@@ -727,7 +749,11 @@ def test_two_pushes_of_one_order_at_once_never_leave_the_older_value(
 
     outcomes = [push.outcome for push in results]
     assert len(outcomes) == 3
-    assert set(outcomes) <= {Outcome.SET, Outcome.NOTHING}
+    # On a busy machine an attempt may be given up, and then its lease is kept.
+    assert set(outcomes) <= {Outcome.SET, Outcome.NOTHING, Outcome.WAITING}
+    for push in (push for push in results if push.outcome is Outcome.WAITING):
+        bench.time[0] = max(bench.time[0], push.until)
+        bench.push()
     assert bench.stands() == {KEY: remote_value(newest)}
     assert bench.pending() == []
     assert bench.sandbox.requests.most_at_once() == 1

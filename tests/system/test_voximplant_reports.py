@@ -1,0 +1,239 @@
+"""Call reports of the real scenario, sent to the real server; and the history that fills gaps."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mask_cli.call_import import import_sessions
+from mask_cli.config import load_settings
+from mask_cli.errors import ConfigurationError
+from mask_cli.providers.voximplant_records import RemoteLeg, RemoteSession
+from mask_cli.sandbox.scenario_bench import COURIER, ORDER, Bench
+from mask_cli.sandbox.simulate_voximplant import BEHAVIOURS, NOW, SECRET, typed
+from mask_cli.scenario.render import template
+from mask_cli.scenario.report import HEADER, LONGEST_BODY, OUTCOMES, sign
+from mask_cli.store.calls import SqliteCalls
+from mask_cli.store.calls_base import CallSelection
+from mask_cli.store.sqlite import SqliteStore
+from mask_cli.web.server import Factory, in_background, listening
+from mask_cli.web.serving import checked_site
+from mask_cli.web.site import site_of
+from mask_cli.web.voximplant import OUTCOMES as KEPT
+from mask_cli.web.voximplant import Refused, received
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mask_cli.sandbox.simulate_voximplant import Transcript
+    from mask_cli.store.calls_base import CallRecord
+
+PATH = "/voximplant/calls"
+LATER = NOW + 60
+
+
+def reported(**given: Any) -> Transcript:
+    return Bench(template()).call(*typed(ORDER), **given)
+
+
+def body(**changes: object) -> bytes:
+    report = reported().reports[0] | changes
+    return json.dumps(report).encode()
+
+
+class Server:
+    def __init__(self, port: int, database: Path) -> None:
+        self.port, self.database = port, database
+
+    def post(self, sent: bytes, proof: str | None, method: str = "POST") -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, PATH, sent, {HEADER: proof} if proof else {})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    def kept(self) -> list[CallRecord]:
+        store = SqliteStore(self.database)
+        try:
+            return list(SqliteCalls(store).listed(CallSelection()))
+        finally:
+            store.close()
+
+
+@contextmanager
+def served(folder: Path, **environment: str) -> Iterator[Server]:
+    database = folder / "mask.db"
+    SqliteStore(database).close()
+    settings = load_settings(
+        environment={
+            "HOME": str(folder),
+            "MASK_DATABASE": str(database),
+            "MASK_VOXIMPLANT_REPORT_SECRET": SECRET,
+            **environment,
+        }
+    )
+    with listening("127.0.0.1", 0) as opened:
+        port = opened.getsockname()[1]
+        site = site_of(settings, f"http://127.0.0.1:{port}", tokens=("token",))
+        with in_background(Factory(site, lambda: LATER, alone=False), opened):
+            yield Server(port, database)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with served(tmp_path) as running:
+        yield running
+
+
+def test_what_the_scenario_reports_is_kept_once(server: Server) -> None:
+    (request,) = reported().requests
+    for _ in range(2):
+        assert server.post(request["body"].encode(), request["headers"][HEADER]) == 200
+    (call,) = server.kept()
+    assert (call.provider, call.order, call.role) == ("voximplant", ORDER, "courier")
+    assert (call.outcome, call.reason) == ("connected", "courier_to_client")
+    assert (call.started_at, call.seconds, call.talked) == (NOW, 54, 30)
+    assert COURIER not in repr(call)
+
+
+def test_a_call_that_reached_nobody_keeps_why(server: Server) -> None:
+    (request,) = reported(party=BEHAVIOURS["busy"]).requests
+    assert server.post(request["body"].encode(), request["headers"][HEADER]) == 200
+    (call,) = server.kept()
+    assert (call.outcome, call.hangup_cause, call.talked) == ("busy", "busy (486)", 0)
+
+
+def test_nobody_else_can_report(server: Server) -> None:
+    sent = body()
+    proofs = (
+        None,
+        "",
+        "t=1,v1=",
+        sign("another secret", sent, LATER),
+        sign(SECRET, sent, LATER).replace("v1=", "v1=0"),
+        sign(SECRET, sent + b" ", LATER),
+    )
+    assert [server.post(sent, proof) for proof in proofs] == [403] * len(proofs)
+    assert server.kept() == []
+
+
+def test_an_old_report_is_not_taken_again_as_a_new_one(server: Server) -> None:
+    sent = body()
+    assert server.post(sent, sign(SECRET, sent, LATER - 301)) == 403
+    assert server.post(sent, sign(SECRET, sent, LATER + 301)) == 403
+    assert server.kept() == []
+
+
+def test_other_methods_and_endless_bodies_are_refused(server: Server) -> None:
+    assert server.post(b"", None, "GET") == 405
+    long = b"x" * (LONGEST_BODY + 1)
+    assert server.post(long, sign(SECRET, long, LATER)) == 413
+    assert server.post(b"x" * (1 << 20), "t=1,v1=") == 413
+
+
+def test_when_nothing_can_be_stored_the_scenario_is_told_to_try_again(server: Server) -> None:
+    server.database.rename(server.database.with_suffix(".away"))
+    sent = body()
+    assert server.post(sent, sign(SECRET, sent, LATER)) == 503
+    server.database.with_suffix(".away").rename(server.database)
+    assert server.post(sent, sign(SECRET, sent, LATER)) == 200
+    assert len(server.kept()) == 1
+
+
+def test_without_a_secret_no_report_is_believed(tmp_path: Path) -> None:
+    with served(tmp_path, MASK_VOXIMPLANT_REPORT_SECRET="") as running:
+        sent = body()
+        assert running.post(sent, sign("", sent, LATER)) == 403
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"session": "x" * 65},
+        {"session": "a b"},
+        {"order": "12a"},
+        {"order": 12345},
+        {"started_at": "now"},
+        {"ended_at": -1},
+        {"talk_seconds": True},
+        {"recording_url": "http://elsewhere"},
+        {"legs": "none"},
+        {"outcome": "fine"},
+        {"role": "operator"},
+    ],
+)
+def test_a_signed_report_with_a_field_of_a_wrong_kind_is_refused(changes: dict[str, Any]) -> None:
+    sent = body(**changes)
+    with pytest.raises(Refused) as raised:
+        received(SECRET, sign(SECRET, sent, LATER), sent, LATER)
+    assert raised.value.status == 400
+
+
+def test_a_report_without_times_is_kept_all_the_same() -> None:
+    sent = body(started_at=None, answered_at=None, ended_at=None)
+    update = received(SECRET, sign(SECRET, sent, LATER), sent, LATER)
+    assert (update.started_at, update.seconds) == (LATER, None)
+
+
+def test_every_word_of_the_scenario_has_one_among_those_kept() -> None:
+    assert KEPT.keys() == OUTCOMES
+
+
+def test_voximplant_alone_needs_no_plivo_token_and_lets_nobody_be_plivo(tmp_path: Path) -> None:
+    environment = {"HOME": str(tmp_path), "MASK_DATABASE": str(tmp_path / "mask.db")}
+    with pytest.raises(ConfigurationError):
+        checked_site(load_settings(environment=environment), "127.0.0.1", 1, insecure=False)
+    environment["MASK_VOXIMPLANT_REPORT_SECRET"] = SECRET
+    first, second = (
+        checked_site(load_settings(environment=environment), "127.0.0.1", 1, insecure=False)
+        for _ in range(2)
+    )
+    assert first.tokens
+    assert first.tokens != second.tokens
+
+
+# The history
+
+
+def session(number: int, mark: str | None, **leg: Any) -> RemoteSession:
+    legs = (
+        RemoteLeg(incoming=True, successful=True, seconds=54, cost=0.01),
+        RemoteLeg(incoming=False, successful=True, seconds=41, cost=0.01, **leg),
+    )
+    return RemoteSession(str(number), NOW, 54, mark, "Normal termination", legs)
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Iterator[SqliteCalls]:
+    store = SqliteStore(tmp_path / "calls.db")
+    yield SqliteCalls(store)
+    store.close()
+
+
+def test_gaps_are_filled_and_reports_stay_as_they_were(calls: SqliteCalls) -> None:
+    sessions = [
+        session(1, "mask connected courier_to_client courier"),
+        session(2, "mask busy client_to_courier client"),
+        session(3, "somebody else's"),
+        session(4, None),
+        session(5, "mask nonsense x y"),
+    ]
+    counts = import_sessions(sessions, calls)
+    assert (counts.imported, counts.known, counts.foreign) == (2, 0, 3)
+    counts = import_sessions(sessions, calls)
+    assert (counts.imported, counts.known, counts.foreign) == (0, 2, 3)
+    kept = {call.call_id: call for call in calls.listed(CallSelection())}
+    assert (kept["1"].outcome, kept["1"].role, kept["1"].talked) == ("connected", "courier", 41)
+    assert (kept["2"].outcome, kept["2"].talked) == ("busy", 0)
+
+
+def test_a_dry_run_counts_and_stores_nothing(calls: SqliteCalls) -> None:
+    counts = import_sessions([session(1, "mask abandoned ask_order -")], calls, dry_run=True)
+    assert counts.imported == 1
+    assert list(calls.listed(CallSelection())) == []
