@@ -8,22 +8,27 @@ from typing import TYPE_CHECKING, Literal
 
 from mask_cli.config import readable_by_others
 from mask_cli.errors import MaskError
+from mask_cli.models import RENEW_BELOW
 from mask_cli.provision import ANSWER_PATH, HANGUP_PATH, PROVIDER
 from mask_cli.redaction import redacted_message
 from mask_cli.store import schema
-from mask_cli.times import format_duration
+from mask_cli.times import format_duration, format_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mask_cli.config import Settings
+    from mask_cli.models import Mapping, RemoteItem
     from mask_cli.providers.base import Application, PlivoAccount
     from mask_cli.remote import RemoteSite
     from mask_cli.store.base import Pool, Store
+    from mask_cli.store.upkeep import SqliteUpkeep
 
 CHECK_FIELDS = ("check", "result", "detail", "hint")
 CLOCK_TOLERANCE = 60
 """Seconds that our clock may differ from the provider's."""
+PENDING_LIMIT = 900
+"""Seconds after which what is pending is worth a warning: cron should have sent it by then."""
 
 _PLIVO_LOGIN = ("plivo.auth_id", "plivo.auth_token")
 _UP = "mask plivo up --app NAME --number NUMBER"
@@ -42,6 +47,8 @@ class Patient:
     now: int
     find_plivo: Callable[[], PlivoAccount] | None = None
     open_pool: Callable[[], Pool] | None = None
+    open_upkeep: Callable[[], SqliteUpkeep] | None = None
+    pending_limit: int = PENDING_LIMIT
 
 
 def examined(patient: Patient, *, offline: bool) -> list[Check]:
@@ -54,7 +61,7 @@ def examined(patient: Patient, *, offline: bool) -> list[Check]:
     if not offline:
         checks.append(("provider", _provider))
     checks.append(("plivo", _plivo if not offline else _plivo_settings))
-    checks.append(("pending", _pending))
+    checks += [("pending", _pending), ("runs", _runs)]
     found: list[Check] = []
     for name, check in checks:
         try:
@@ -110,14 +117,53 @@ def _provider(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
     site.account.account_info()
     target = site.looked_up(patient.open_store())
     yield "ok", f"{target.endpoint}: application {target.application}", None
-    difference = site.account.clock_difference
-    if difference is not None and abs(difference) > CLOCK_TOLERANCE:
-        way = "ahead of" if difference > 0 else "behind"
-        yield (
-            "warning",
-            f"our clock is {format_duration(abs(difference))} {way} the provider's",
-            "set the clock, as with NTP: expiry times depend on it",
-        )
+    problem = clock_problem(site.account.clock_difference)
+    if problem is not None:
+        yield "warning", problem, "set the clock, as with NTP: expiry times depend on it"
+
+
+def _runs(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
+    if patient.open_upkeep is None:
+        return
+    for name in ("sync", "prune"):
+        last = patient.open_upkeep().last_run(name)
+        if last is None:
+            yield "ok", f"{name} has not run yet", f"cron: mask {name} --quiet"
+            continue
+        good = "never" if last.last_good_at is None else format_time(last.last_good_at)
+        detail = f"{name} last ended well: {good}"
+        if last.exit_code:
+            ended = f"the last one ended with {last.exit_code} at {format_time(last.ended_at)}"
+            yield "warning", f"{detail}; {ended}", f"mask {name} tells why"
+        else:
+            yield "ok", detail, None
+
+
+def _waiting_since(
+    store: Store, order: str, mapping: Mapping | None, item: RemoteItem | None, now: int
+) -> int:
+    """Return when an order became pending, as far as that can be told."""
+    if mapping is None:
+        last = next(store.audit(order, 1), None)
+        return now if last is None else last.at
+    if mapping.expires_at <= now:
+        return max(mapping.updated_at, mapping.expires_at)
+    if item is not None and item.intent is None and item.revision == mapping.revision:
+        return max(mapping.updated_at, (item.expires_at or now) - RENEW_BELOW)
+    return mapping.updated_at
+
+
+def all_well(checks: list[Check]) -> bool:
+    """Tell whether nothing needs anybody's attention."""
+    return all(check["result"] in ("ok", "skipped") for check in checks)
+
+
+def clock_problem(difference: int | None) -> str | None:
+    """Put into words that the provider's clock is far ahead of (above zero) or behind ours."""
+    if difference is None or abs(difference) <= CLOCK_TOLERANCE:
+        return None
+    way = "behind" if difference > 0 else "ahead of"
+    return f"our clock is {format_duration(abs(difference))} {way} the provider's"
 
 
 def _pending(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
@@ -126,11 +172,16 @@ def _pending(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
     if target is None:
         return
     waiting = refused = 0
-    for _, _, item in store.pending(target, now):
+    since = now
+    for order, mapping, item in store.pending(target, now):
         waiting += 1
         refused += item is not None and item.refused
-    result: Result = "failed" if refused else "warning" if waiting else "ok"
-    yield result, f"{waiting} pending, {refused} of them refused", "mask sync" if waiting else None
+        since = min(since, _waiting_since(store, order, mapping, item, now))
+    late = now - since > patient.pending_limit
+    result: Result = "failed" if refused else "warning" if late else "ok"
+    age = f", the oldest for {format_duration(now - since)}" if waiting else ""
+    detail = f"{waiting} pending{age}, {refused} of them refused"
+    yield result, detail, "mask sync" if waiting else None
     elsewhere = store.items_elsewhere(target, now)
     if elsewhere:
         yield (
@@ -155,7 +206,7 @@ def _plivo(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
         return
     account = patient.find_plivo()
     applications = list(account.applications())
-    yield "ok", f"credentials are accepted; {len(applications)} applications", None
+    yield "ok", f"credentials are accepted; applications: {len(applications)}", None
     public_url = patient.settings["public_url"]
     if public_url is None:
         yield "skipped", "no public URL to look for", "set MASK_PUBLIC_URL"
@@ -184,7 +235,11 @@ def _led(
     """Compare the numbers that lead to us with those that are given out."""
     led = {rented.number for rented in account.numbers() if rented.app_id in answering}
     if answering:
-        yield "ok" if led else "warning", f"{len(led)} numbers lead there", None if led else _UP
+        yield (
+            "ok" if led else "warning",
+            f"numbers that lead there: {len(led)}",
+            None if led else _UP,
+        )
     pool = patient.open_pool().numbers() if patient.open_pool is not None else []
     for entry in pool:
         if (entry.provider, entry.state) == (PROVIDER, "active") and entry.number not in led:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 _TABLE_ROWS = 1_000
 # Of many mappings a person wants to see one line each; `show` has it all.
 _NOT_IN_TABLES = frozenset(
-    "created_at updated_at revision environment answer_method hangup_method fallback_method"
-    " message_url message_method default_number_app default_endpoint_app log_incoming_messages"
-    " public_uri subaccount".split()
+    "created_at updated_at revision environment answer_method hangup_url hangup_method"
+    " fallback_url fallback_method message_url message_method default_number_app"
+    " default_endpoint_app log_incoming_messages public_uri subaccount".split()
 )
 
 

@@ -41,7 +41,9 @@ class StoredPool:
         found = self.store.pool.get(number)
         return found.used if found is not None else 0
 
-    def let_go(self, number: PhoneNumber) -> None:
-        """Take a number that is no longer ours out of use."""
+    def let_go(self, number: PhoneNumber, provider: str) -> None:
+        """Take a number that is no longer ours out of use, unless it is another provider's."""
         with self.store.writing() as store:
-            store.pool.set_state(number, _RELEASED)
+            found = store.pool.get(number)
+            if found is not None and found.provider in (None, provider):
+                store.pool.set_state(number, _RELEASED)

@@ -26,6 +26,7 @@ class RemoteSite:
     application: str
     key_prefix: str
     timeout: int
+    connections: int = 16
     _account: Voximplant | None = None
 
     @property
@@ -33,7 +34,10 @@ class RemoteSite:
         """The account, its connections opened by the first call."""
         if self._account is None:
             self._account = Voximplant(
-                self.credentials, self.endpoint, deadline=float(self.timeout)
+                self.credentials,
+                self.endpoint,
+                deadline=float(self.timeout),
+                connections=self.connections,
             )
         return self._account
 

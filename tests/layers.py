@@ -23,7 +23,7 @@ ROWS = (
     # the rows of a plan.
     ("call_import", "consequences", "doctor", "provision_voximplant"),
     ("voximplant_steps",),
-    ("call_report", "orders", "pooled", "provision", "sync", "transfer", "web", "web.*"),
+    ("call_report", "orders", "pooled", "provision", "sync", "sync.*", "transfer", "web", "web.*"),
     ("binding",),
     ("output", "remote", "sandbox", "sandbox.*"),
     ("progress", "scenario", "scenario.*", "tables"),
@@ -31,7 +31,7 @@ ROWS = (
     ("settings",),
     ("phone", "plivo_signature", "records", "rows"),
     ("providers.base", "store.base", "store.calls_base"),
-    ("allocation", "plan", "routing"),
+    ("allocation", "plan", "reconcile", "routing"),
     ("models",),
     ("times",),
     ("redaction",),
@@ -41,6 +41,7 @@ ROWS = (
 
 PURE = (
     *("allocation", "errors", "models", "plan", "providers.base", "records"),
+    *("reconcile",),
     *("redaction", "routing", "rows", "store.base", "store.calls_base", "times"),
 )
 _EFFECTS = frozenset(

@@ -21,6 +21,7 @@ COMMANDS = {
     "import": "transfer:import_",
     "export": "transfer:export",
     "sync": "upkeep:sync",
+    "drift": "upkeep:drift",
     "prune": "upkeep:prune",
     "audit": "upkeep:audit",
     "doctor": "upkeep:doctor",

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mask_cli.config import Settings, load_settings
-from mask_cli.errors import MaskError, PartlyDone, ProviderUnavailable, TryLater
+from mask_cli.errors import (
+    ExitCode,
+    MaskError,
+    PartlyDone,
+    ProviderUnavailable,
+    TryLater,
+)
 from mask_cli.models import Remote, remote_state
 from mask_cli.orders import Orders
 from mask_cli.output import Format, Output
@@ -17,7 +24,7 @@ from mask_cli.store.base import AuditRow
 from mask_cli.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mask_cli.models import Mapping, PhoneNumber, RemoteItem, Target
     from mask_cli.orders import Change
@@ -25,6 +32,8 @@ if TYPE_CHECKING:
     from mask_cli.providers.plivo import PlivoClient
     from mask_cli.providers.voximplant_account import VoximplantAccount
     from mask_cli.remote import RemoteSite
+    from mask_cli.store.locks import RunLock
+    from mask_cli.store.upkeep import SqliteUpkeep
     from mask_cli.sync import Pusher
 
 CHANGED_FIELDS = (*MAPPING_FIELDS, "changed", "allocation", "asks")
@@ -45,6 +54,7 @@ class AppContext:
 
     flags: dict[str, Any] = field(default_factory=dict)
     command: str = "mask"
+    _locks: list[RunLock] = field(default_factory=list)
 
     @cached_property
     def settings(self) -> Settings:
@@ -105,6 +115,42 @@ class AppContext:
         return found
 
     @cached_property
+    def upkeep(self) -> SqliteUpkeep:
+        """What long runs ask of the database."""
+        from mask_cli.store.upkeep import SqliteUpkeep
+
+        return SqliteUpkeep(self.store)
+
+    @contextmanager
+    def running(self, name: str) -> Iterator[None]:
+        """Hold the lock of `sync` or `prune` during a run, and keep how it ended.
+
+        Raises TryLater at once when another process does the same.
+        """
+        from mask_cli.store.locks import RunLock
+
+        lock = RunLock(self.store.path, name)
+        self._locks.append(lock)
+        with lock:
+            try:
+                yield
+            except MaskError as error:
+                # A database that cannot be written must not hide what went wrong.
+                with suppress(MaskError):
+                    self.upkeep.note_run(name, self.now(), error.exit_code)
+                raise
+            self.upkeep.note_run(name, self.now(), ExitCode.DONE)
+
+    def warn_of_clock(self) -> None:
+        """Warn when the provider's clock was far from ours in its last answer."""
+        from mask_cli.doctor import clock_problem
+
+        difference = None if self.site is None else self.site.account.clock_difference
+        problem = clock_problem(difference)
+        if problem is not None:
+            self.output.warn(f"{problem}; expiry times depend on it")
+
+    @cached_property
     def pool(self) -> StoredPool:
         """The pool of virtual numbers, as provisioning sees it."""
         from mask_cli.pooled import StoredPool
@@ -139,6 +185,8 @@ class AppContext:
         """Let go of the database and of connections."""
         if "store" in self.__dict__:
             self.store.close()
+        for lock in self._locks:
+            lock.close()
         if self.__dict__.get("site") is not None:
             self.__dict__["site"].close()
         if "plivo" in self.__dict__:
@@ -235,7 +283,7 @@ class AppContext:
             error = pusher.push(orders[0], patience=_PATIENCE).error
             return [] if error is None else [error]
         report = pusher.sync(orders)
-        return [report.last_error] if report.last_error is not None else []
+        return [report.error] if report.error is not None else []
 
     def _changed(self, change: Change) -> Record:
         now, target = self.now(), self.target()

@@ -135,7 +135,7 @@ def up(
 ) -> None:
     """Bring application, number and pool to where mask serve answers; twice changes nothing."""
     mask: AppContext = ctx.obj
-    address = public_url or mask.settings["public_url"]
+    address = mask.settings["public_url"] if public_url is None else public_url
     if address is None:
         raise UsageError("where is mask serve reached?", hint="--public-url, or MASK_PUBLIC_URL")
     led = None if number is None else mask.number(number)

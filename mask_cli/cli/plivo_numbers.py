@@ -26,7 +26,7 @@ from mask_cli.cli.plivo_shown import (
 )
 from mask_cli.consequences import Return, named_numbers, rented_number, renting
 from mask_cli.errors import UsageError
-from mask_cli.provision import application_named, assignment
+from mask_cli.provision import PROVIDER, application_named, assignment
 
 if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
@@ -58,7 +58,7 @@ def search(
 ) -> None:
     """List numbers that can be rented, with their prices."""
     mask: AppContext = ctx.obj
-    where = country or mask.settings["region"]
+    where = mask.settings["region"] if country is None else country
     if where is None:
         raise UsageError("name a country", hint="mask plivo number search US")
     given = {"type": type_, "pattern": pattern, "region": region, "city": city}
@@ -80,14 +80,14 @@ def rent(
 ) -> None:
     """Rent NUMBER, which costs money every month; one that is rented already costs nothing."""
     mask: AppContext = ctx.obj
-    app_id = application_named(mask.plivo, application).app_id if application else None
-    found = renting(mask.plivo, mask.number(number), app_id, country)
+    wanted = None if application is None else application_named(mask.plivo, application).app_id
+    found = renting(mask.plivo, mask.number(number), wanted, country)
     rental = None
     if found.offered is None:
         mask.output.say("It is rented already: nothing was changed.")
     elif settled(mask, str(found), yes=yes, dry_run=dry_run):
         mask.audit("plivo number rent", detail=f"{found.number.e164}, {found.price}")
-        rental = mask.plivo.rent(found.number, app_id)
+        rental = mask.plivo.rent(found.number, found.app_id)
         if rental.pending:
             mask.output.warn("the number waits for a verification and takes no calls yet")
     mask.output.record(rental_record(found, rental))
@@ -151,7 +151,9 @@ def unrent(
     if rented is not None and settled(mask, str(found), yes=yes, dry_run=dry_run):
         mask.audit("plivo number unrent", detail=ours.e164)
         mask.plivo.unrent(ours)
-        mask.pool.let_go(ours)
+    if not dry_run:
+        # Also of one that went before: nobody must be given it.
+        mask.pool.let_go(ours, PROVIDER)
     changed = rented is not None and not dry_run
     # What is not ours may be a person's.
     number_shown = ours.e164 if rented is not None else ours

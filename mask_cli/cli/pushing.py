@@ -2,52 +2,89 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mask_cli.cli.context import not_sent
 from mask_cli.errors import MaskError, PartlyDone, TryLater
+from mask_cli.reconcile import refuse_orphans
 from mask_cli.sync import Outcome, SyncReport, sync_record
+from mask_cli.sync.crew import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mask_cli.cli.context import AppContext
+    from mask_cli.models import Target
     from mask_cli.records import Record
 
+JOBS, MOST_JOBS = 16, 64
+_WORTH_TELLING = 1.0
+"""Seconds: of a shorter run the counts tell enough."""
 _NAMED = 20
 """How many failures are named one by one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a run goes: requests side by side, how many a second, when to stop.
+
+    `end` is a `time.monotonic()` moment.
+    """
+
+    jobs: int = JOBS
+    pace: Pace = field(default_factory=Pace)
+    end: float | None = None
+    force: bool = False
+
+
+def mannered(
+    mask: AppContext, jobs: int, rate: float | None, timeout: int | None, *, force: bool
+) -> Manner:
+    """Return how a run is to go; `timeout` seconds from now it is over, whatever it does then."""
+    if mask.site is not None:
+        mask.site.connections = jobs
+        mask.site.timeout = min(mask.site.timeout, timeout or mask.site.timeout)
+    end = None if timeout is None else time.monotonic() + timeout
+    return Manner(jobs, Pace(rate), end, force)
+
+
 def push_pending(
-    mask: AppContext, counts: dict[str, int] | None = None, end: float | None = None
+    mask: AppContext, counts: dict[str, int] | None = None, manner: Manner | None = None
 ) -> None:
-    """Send what is pending; print the run's counts, after those of what went before it."""
+    """Send what is pending; print the run's counts, after those of what went before it.
+
+    Raises SafetyStop when many keys would be deleted that nobody here asked to.
+    """
     assert mask.site is not None, "asked before"  # noqa: S101
     try:
         target = mask.site.looked_up(mask.store)
-        orders = [order for order, _, _ in mask.store.pending(target, mask.now())]
-        report = synced(mask, orders, end)
+        if manner is None or not manner.force:
+            refuse_orphans(*mask.upkeep.orphans(target, mask.now()))
+        total = mask.upkeep.count_pending(target, mask.now())
+        report = synced(mask, mask.upkeep.pending_orders(target, mask.now()), total, manner)
     except MaskError as error:
         if counts is None:
             raise
         unknown = dict.fromkeys(sync_record(SyncReport(), 0))
         left = {"pending": _waiting(mask, counts)}
         raise _unsent(mask, {**counts, **unknown, **left}, error) from error
-    done = sum(report.counts[o] for o in (Outcome.SET, Outcome.DELETED, Outcome.NOTHING))
-    record = sync_record(report, len(orders) - done)
-    told(mask, {**(counts or {}), **record}, report, len(orders))
+    record = sync_record(report, max(0, total - report.done))
+    told(mask, {**(counts or {}), **record}, report, total)
 
 
-def push_deletions(mask: AppContext, counts: dict[str, int], orders: list[str]) -> None:
-    """Send the deletions of these orders; print the counts, after those of what went before."""
+def push_deletions(mask: AppContext, counts: dict[str, int], target: Target, total: int) -> None:
+    """Send the deletions that wait; print the counts, after those of what went before."""
+    orders = mask.upkeep.pending_orders(target, mask.now(), deletions_only=True)
     try:
-        report = synced(mask, orders, None)
+        report = synced(mask, orders, total)
     except MaskError as error:
-        unknown = {"deleted": None, "pending": len(orders)}
+        unknown = {"deleted": None, "pending": total}
         raise _unsent(mask, {**counts, **unknown}, error) from error
+    pending = max(0, total - report.done)
     deleted = report.counts[Outcome.DELETED]
-    pending = len(orders) - deleted - report.counts[Outcome.NOTHING]
-    told(mask, {**counts, "deleted": deleted, "pending": pending}, report, len(orders))
+    told(mask, {**counts, "deleted": deleted, "pending": pending}, report, total)
 
 
 def _unsent(mask: AppContext, counts: Record, error: MaskError) -> MaskError:
@@ -61,17 +98,32 @@ def _waiting(mask: AppContext, counts: dict[str, int]) -> int:
     target = mask.target()
     if target is None:
         return counts["added"] + counts["updated"]
-    return sum(1 for _ in mask.store.pending(target, mask.now()))
+    return mask.upkeep.count_pending(target, mask.now())
 
 
-def synced(mask: AppContext, orders: Iterable[str], end: float | None) -> SyncReport:
-    """Send these orders, with progress; stop at `end`, a `time.monotonic()` moment."""
-    orders = list(orders)
+def synced(
+    mask: AppContext, orders: Iterable[str], total: int, manner: Manner | None = None
+) -> SyncReport:
+    """Send these orders, with progress on a terminal and one line about it elsewhere."""
+    manner = manner or Manner()
     target = mask.target()
     assert target is not None, "asked before"  # noqa: S101
-    with mask.output.progress("Sending", len(orders)) as step:
+    started = time.monotonic()
+    with mask.output.progress("Sending", total) as step:
         pusher = mask.pusher(target)
-        return pusher.sync(orders, until=end, progress=lambda _: step())
+        report = pusher.sync(
+            orders,
+            until=manner.end,
+            progress=lambda _: step(),
+            jobs=manner.jobs,
+            pace=manner.pace,
+        )
+    mask.warn_of_clock()
+    seconds = time.monotonic() - started
+    if seconds >= _WORTH_TELLING:
+        rate = f"{seconds:.1f} s, {report.done / seconds:.0f} a second"
+        mask.output.say(f"{report.done} of {total} orders done in {rate}.")
+    return report
 
 
 def told(mask: AppContext, counts: Record, report: SyncReport, total: int) -> None:

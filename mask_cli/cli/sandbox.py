@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from mask_cli.errors import FileProblem, NotFound
+from mask_cli.errors import BadData, FileProblem, NotFound
+from mask_cli.redaction import redacted_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,20 @@ def sandbox(
         bool,
         typer.Option("--allow-kill", help="Let control calls kill processes, for crash tests."),
     ] = False,
+    latency: Annotated[
+        str, typer.Option(metavar="TIME", help="Let Voximplant's answers take so long: 50ms, 2s.")
+    ] = "0ms",
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND[:CHANCE]",
+            help="Let requests to Voximplant fail, as in lost:0.1, throttling:0.2, truncated.",
+        ),
+    ] = None,
+    clock_off: Annotated[
+        int, typer.Option("--clock-off", help="Seconds that Voximplant's clock is fast.")
+    ] = 0,
+    seed: Annotated[int | None, typer.Option(help="Let what happens by chance repeat.")] = None,
 ) -> None:
     """Emulate the providers on loopback and print the environment that points at them."""
     from mask_cli.sandbox.plivo_api import PlivoSandbox
@@ -45,6 +60,7 @@ def sandbox(
 
     mask: AppContext = ctx.obj
     voximplant = VoximplantSandbox(port=port, allow_kill=allow_kill)
+    _spoil(voximplant, [f"latency:{latency}", *(fault or ())], clock_off, seed)
     with _started(voximplant), _started(PlivoSandbox(plivo_port)) as plivo:
         variables = surroundings(voximplant, plivo)
         if command:
@@ -63,6 +79,26 @@ def demo(ctx: typer.Context) -> None:
     mask: AppContext = ctx.obj
     demonstrate(mask.output.title)
     mask.output.title("\nDone. Nothing is left behind.")
+
+
+def _spoil(sandbox: VoximplantSandbox, faults: list[str], clock_off: int, seed: int | None) -> None:
+    """Let it go wrong from the start, or raise BadData."""
+    sandbox.clock.offset = clock_off
+    if seed is not None:
+        sandbox.faults.seed(seed)
+    for text in faults:
+        kind, _, value = text.partition(":")
+        try:
+            if kind == "latency":
+                sandbox.faults.add(kind, times=0, seconds=_seconds(value))
+            else:
+                sandbox.faults.add(kind, times=0, probability=float(value or 1))
+        except ValueError as error:
+            raise BadData(f"the fault {redacted_value(text)} is not one: {error}") from error
+
+
+def _seconds(text: str) -> float:
+    return float(text[:-2]) / 1000 if text.endswith("ms") else float(text.removesuffix("s"))
 
 
 @contextmanager

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mask_cli.cli.options import DryRun, Limit, NoPush, duration, grace
-from mask_cli.cli.pushing import push_deletions, push_pending
-from mask_cli.doctor import CHECK_FIELDS, Patient, examined
+from mask_cli.cli.pushing import JOBS, MOST_JOBS, Manner, mannered, push_deletions, push_pending
+from mask_cli.cli.reconciling import mend, tell_drift
+from mask_cli.doctor import CHECK_FIELDS, PENDING_LIMIT, Patient, all_well, examined
 from mask_cli.errors import ExitCode
 from mask_cli.models import DAY
 from mask_cli.records import audit_record
@@ -17,6 +18,19 @@ from mask_cli.sync import SyncReport, sync_record
 
 if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
+    from mask_cli.models import Target
+
+Jobs = Annotated[
+    int, typer.Option("--jobs", min=1, max=MOST_JOBS, metavar="N", help="Requests side by side.")
+]
+Rate = Annotated[
+    float | None,
+    typer.Option("--rate", min=0.01, metavar="R", help="At most so many requests a second."),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Go on where so much would change that it looks wrong.")
+]
+Timeout = Annotated[int | None, duration("--timeout", "Stop cleanly after so long.")]
 
 AUDIT_FIELDS = ("at", "actor", "action", "order", "detail")
 
@@ -26,19 +40,37 @@ def sync(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="With --dry-run: exit 3 when something is pending.")
     ] = False,
-    timeout: Annotated[int | None, duration("--timeout", "Stop cleanly after so long.")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read the provider too, and mend what differs.")
+    ] = False,
+    jobs: Jobs = JOBS,
+    rate: Rate = None,
+    timeout: Timeout = None,
+    force: Force = False,
     dry_run: DryRun = False,
 ) -> None:
     """Send what is pending to the provider."""
     mask: AppContext = ctx.obj
-    end = None if timeout is None else time.monotonic() + timeout
+    manner = mannered(mask, jobs, rate, timeout, force=force)
     if mask.site is None:
         mask.output.counts(sync_record(SyncReport(), 0))
         mask.output.say("No provider is configured: there is nowhere to send to.")
     elif dry_run:
-        _tell_pending(mask, exit_code=exit_code)
+        (tell_drift if full else _tell_pending)(mask, manner, exit_code=exit_code)
     else:
-        push_pending(mask, end=end)
+        with mask.running("sync"):
+            (mend if full else push_pending)(mask, manner=manner)
+
+
+def drift(
+    ctx: typer.Context,
+    jobs: Jobs = JOBS,
+    rate: Rate = None,
+    timeout: Timeout = None,
+    force: Force = False,
+) -> None:
+    """Tell how the provider differs from here: exit 3 when something would be done about it."""
+    sync(ctx, True, True, jobs, rate, timeout, force, True)  # noqa: FBT003 (as on the command line)
 
 
 def prune(
@@ -51,18 +83,13 @@ def prune(
     """Forget mappings that expired, and audit and call rows past their retention."""
     mask: AppContext = ctx.obj
     orders = mask.orders(push=not no_push, dry_run=dry_run)
-    counts = orders.prune(grace, limit, mask.settings["retention.audit"])
-    counts["calls"] = _old_calls(mask, dry_run=dry_run)
-    target = mask.target()
-    deletions: list[str] = []
-    if target is not None and not dry_run:
-        mask.store.drop_gone_items(target, mask.now())
-        pending = mask.store.pending(target, mask.now(), deletions_only=True)
-        deletions = [order for order, _, _ in pending]
-    if deletions and not no_push:
-        push_deletions(mask, counts, deletions)
-        return
-    mask.output.counts({**counts, "deleted": 0, "pending": len(deletions)}, well=not dry_run)
+    with nullcontext() if dry_run else mask.running("prune"):
+        target = None if dry_run else mask.target()
+        if target is not None:
+            mask.upkeep.expect_deletions(target, mask.now())
+        counts = orders.prune(grace, limit, mask.settings["retention.audit"])
+        counts["calls"] = _old_calls(mask, dry_run=dry_run)
+        _tell_pruned(mask, counts, target, grace=grace, push=not no_push, dry_run=dry_run)
     if dry_run:
         mask.output.say("Dry run: nothing was changed.")
 
@@ -86,8 +113,11 @@ def doctor(
         bool, typer.Option("--exit-code", help="Exit 78 when a check fails.")
     ] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no provider.")] = False,
+    pending_limit: Annotated[
+        int, duration("--pending-limit", "Warn of what has been pending for longer.")
+    ] = PENDING_LIMIT,
 ) -> None:
-    """Check settings, files, database and provider; change nothing."""
+    """Check settings, files, database, provider and the last runs; change nothing."""
     mask: AppContext = ctx.obj
     patient = Patient(
         mask.settings,
@@ -96,9 +126,12 @@ def doctor(
         mask.now(),
         lambda: mask.plivo,
         lambda: mask.store.pool,
+        lambda: mask.upkeep,
+        pending_limit,
     )
     checks = examined(patient, offline=offline)
-    mask.output.records(CHECK_FIELDS, checks)
+    if not (mask.output.quiet and all_well(checks)):
+        mask.output.records(CHECK_FIELDS, checks)
     if exit_code and any(check["result"] == "failed" for check in checks):
         raise typer.Exit(ExitCode.CONFIGURATION)
 
@@ -110,12 +143,33 @@ def _old_calls(mask: AppContext, *, dry_run: bool) -> int:
     return calls.count_before(before) if dry_run else calls.prune(before)
 
 
-def _tell_pending(mask: AppContext, *, exit_code: bool) -> None:
+def _tell_pruned(
+    mask: AppContext,
+    counts: dict[str, int],
+    target: Target | None,
+    *,
+    grace: int,
+    push: bool,
+    dry_run: bool,
+) -> None:
+    """Delete there what is gone here and would live on; print the counts."""
+    now, waiting = mask.now(), 0
+    if target is not None:
+        mask.store.drop_gone_items(target, now - grace)
+        waiting = mask.upkeep.count_pending(target, now, deletions_only=True)
+        if waiting and push:
+            push_deletions(mask, counts, target, waiting)
+            return
+    mask.output.counts({**counts, "deleted": 0, "pending": waiting}, well=not dry_run)
+
+
+def _tell_pending(mask: AppContext, manner: Manner, *, exit_code: bool) -> None:
+    del manner
     target = mask.target()
     if target is None:
         assert mask.site is not None, "asked before"  # noqa: S101
         target = mask.site.looked_up(mask.store)
-    pending = sum(1 for _ in mask.store.pending(target, mask.now()))
+    pending = mask.upkeep.count_pending(target, mask.now())
     mask.output.counts(sync_record(SyncReport(), pending), well=not pending)
     if pending and exit_code:
         raise typer.Exit(ExitCode.PENDING)

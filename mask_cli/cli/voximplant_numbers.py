@@ -146,7 +146,7 @@ def unrent(
     if found is not None and changed:
         mask.audit("voximplant number unrent", detail=str(ours))
         mask.voximplant.unrent(found)
-        mask.pool.let_go(ours)
+        mask.pool.let_go(ours, "voximplant")
     # What is not ours may be a person's.
-    shown = ours if found is None else ours.e164
-    mask.output.record({"number": shown, "bound": bound, "changed": changed})
+    number_shown = ours.e164 if found is not None else ours
+    mask.output.record({"number": number_shown, "bound": bound, "changed": changed})

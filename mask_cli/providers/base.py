@@ -68,6 +68,13 @@ class KeyValueStore(Protocol):
         """Yield all keys, without their values, each once, in no order."""
         ...
 
+    def page(self, namespace: str, number: int) -> list[KeyValueItem]:
+        """Return one page of a listing, counted from 0, so that several can be asked for at once.
+
+        Other keys may be among them, values may be left out. A page is empty after the last.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Application:

@@ -24,7 +24,7 @@ from mask_cli.providers.voximplant_replies import NOT_ABOUT_A_KEY, WRONG_APPLICA
 from mask_cli.redaction import redacted_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from mask_cli.providers._voximplant_client import Client
@@ -265,42 +265,55 @@ class VoximplantStore:
         Without a colon in it the platform cannot be asked for them in one go (in one reading
         of its documentation it lists whole namespaces only), so each is got by its key.
         """
-        if ":" not in namespace:
-            for key in self.keys(namespace):
-                item = self.get(key.key)
-                if item is not None:
-                    yield item
-            return
-        pattern = namespace.partition(":")[0]
-        # A listing needs a pattern; keys that begin with the colon have none but the colon.
-        yield from self._listing(pattern or namespace, namespace, values=True)
+        for found in self._listing(namespace, values=True):
+            item = found if found.value is not None else self.get(found.key)
+            if item is not None:
+                yield item
 
     def keys(self, namespace: str | None = None) -> Iterator[KeyValueItem]:
         """Yield all keys, those that begin with the namespace if one is given."""
-        beginning = namespace or ""
-        pattern = beginning.partition(":")[0] if ":" in beginning else ""
-        yield from self._listing(pattern or None, beginning, values=False)
+        yield from self._listing(namespace or "", values=False)
 
-    def _listing(
-        self, pattern: str | None, beginning: str, *, values: bool
-    ) -> Iterator[KeyValueItem]:
-        if pattern is not None:
-            _check_key(pattern)
+    def page(self, namespace: str, number: int) -> list[KeyValueItem]:
+        """Return one page of a listing, with values where the namespace holds a colon.
 
+        Keys that do not begin with the namespace may be among them; after the last page,
+        and only there, it is empty.
+        """
+        page = self._fetch(namespace, PAGE, number * PAGE, values=True)
+        if not isinstance(page, list):
+            raise odd("listing")
+        return [self._read(namespace, values=True)(each) for each in page]
+
+    def _listing(self, namespace: str, *, values: bool) -> Iterator[KeyValueItem]:
         def fetch(count: int, offset: int) -> object:
-            client = self._account.client
-            return result_of(
-                client.get_key_value_items if values else client.get_key_value_keys,
-                key=pattern,
-                application_id=self._application_id,
-                count=count,
-                offset=offset,
-            )
+            return self._fetch(namespace, count, offset, values=values)
 
-        read = _item if values else _key_only
+        read = self._read(namespace, values=values)
         for item in pages(fetch, read, lambda item: item.key, PAGE):
-            if item.key.startswith(beginning):
+            if item.key.startswith(namespace):
                 yield item
+
+    def _read(self, namespace: str, *, values: bool) -> Callable[[object], KeyValueItem]:
+        return _item if values and ":" in namespace else _key_only
+
+    def _fetch(self, namespace: str, count: int, offset: int, *, values: bool) -> object:
+        """Ask for a page; without a colon there is no pattern that is safe in both readings."""
+        pattern = namespace.partition(":")[0] if ":" in namespace else None
+        values = values and pattern is not None
+        if values:
+            # A listing needs a pattern; keys that begin with the colon have none but the colon.
+            pattern = pattern or namespace
+        if pattern:
+            _check_key(pattern)
+        client = self._account.client
+        return result_of(
+            client.get_key_value_items if values else client.get_key_value_keys,
+            key=pattern or None,
+            application_id=self._application_id,
+            count=count,
+            offset=offset,
+        )
 
 
 def _may_mean_missing(error: BaseException | None) -> bool:

@@ -1,8 +1,9 @@
 """The calls that tell a running sandbox what to do; they need no token and are not logged.
 
 `GET /sandbox/requests` (`?command=`), `GET /sandbox/items` (`?application_id=`),
-`POST /sandbox/faults`, `DELETE /sandbox/faults` (switches too), `POST /sandbox/switches`,
-`POST /sandbox/clock` with `offset` or `advance` in seconds. Bad ones are answered with 400.
+`POST /sandbox/faults`, `POST /sandbox/seed` (of what has a `probability`),
+`DELETE /sandbox/faults` (switches too), `POST /sandbox/switches`, `POST /sandbox/clock` with
+`offset` or `advance` in seconds. Bad ones are answered with 400.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Control:
             ("GET", "items"): self._items,
             ("POST", "faults"): self._add_fault,
             ("DELETE", "faults"): self._clear,
+            ("POST", "seed"): self._seed,
             ("POST", "switches"): self._switch,
             ("POST", "clock"): self._set_clock,
         }
@@ -76,6 +78,13 @@ class Control:
         self.faults.clear()
         self.account.switches.reset()
         return {"waiting": 0}
+
+    def _seed(self, request: Request) -> object:
+        seed = _object(request).get("seed")
+        if not isinstance(seed, int) or isinstance(seed, bool):
+            raise ValueError("seed is not a whole number")  # noqa: TRY004 (answered with 400)
+        self.faults.seed(seed)
+        return {"seed": seed}
 
     def _switch(self, request: Request) -> object:
         self.account.switches.change(_object(request))

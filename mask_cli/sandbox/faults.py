@@ -7,6 +7,10 @@ result), `html-status` (503), `html-200`, `broken-json`, `empty`, `no-type` (no 
 `null`, `number`, `list`, `result` (200, with `result` as given), `redirect` (302),
 `too-many` (429, Retry-After: `seconds`).
 
+`throttling` answers with one of the platform's throttling codes, `truncated` rightly but with
+the second half of a listing missing, `duplicate` rightly and carries the request out once more
+after `seconds`.
+
 Kinds that do not: `lost` (carried out, then cut), `reset` (not carried out unless `applied`),
 `silent` and `silent-applied` (no answer until the server ends), `drip` (`seconds` between
 bytes), `kill` (SIGKILL to `pid`, `before` or after the request is carried out), and `latency`
@@ -18,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import threading
 from dataclasses import dataclass, fields, replace
@@ -51,6 +56,7 @@ def error_body(code: int, message: str) -> dict[str, object]:
 class Fault:
     """One thing that goes wrong, `times` times (0: for ever), after letting `skip` requests pass.
 
+    Each request that it could meet it meets with `probability`.
     `command` limits it to one method. `applied` lets the request take effect first, for the
     kinds that answer something else. The other fields matter to some kinds only.
     """
@@ -67,10 +73,13 @@ class Fault:
     pid: int = 0
     before: bool = True
     result: object = None
+    probability: float = 1.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"kind is not one of {', '.join(sorted(KINDS))}")
+        if not 0 <= self.probability <= 1:
+            raise ValueError("probability is not between 0 and 1")
         if self.times < 0 or self.skip < 0 or self.seconds < 0:
             raise ValueError("times, skip and seconds are not negative")
         # 0 and 1 would hit the process group or init; our own would be the test run.
@@ -141,6 +150,33 @@ def _drip(fault: Fault, carry_out: Callable[[], Reply], request: Request) -> Rep
     return replace(carry_out(), drip=fault.seconds)
 
 
+def _truncated(fault: Fault, carry_out: Callable[[], Reply], request: Request) -> Reply:
+    del fault, request
+    reply = carry_out()
+    value = json.loads(reply.body)
+    listed = value.get("result")
+    if isinstance(listed, list):
+        value["result"] = listed[: (len(listed) + 1) // 2]
+    return json_reply(value, reply.status)
+
+
+def _duplicate(fault: Fault, carry_out: Callable[[], Reply], request: Request) -> Reply:
+    def again() -> None:
+        if not request.stopping.wait(fault.seconds):
+            carry_out()
+
+    reply = carry_out()
+    threading.Thread(target=again, name="sandbox-duplicate", daemon=True).start()
+    return reply
+
+
+def _throttling(fault: Fault, carry_out: Callable[[], Reply], request: Request) -> Reply:
+    if fault.applied:
+        carry_out()
+    code = THROTTLING_CODES[request.entry.number % len(THROTTLING_CODES)]
+    return json_reply(error_body(code, "Try later."))
+
+
 _SPECIAL: Mapping[str, Callable[[Fault, Callable[[], Reply], Request], Reply | Cut]] = {
     "lost": _lost,
     "reset": _reset,
@@ -148,6 +184,9 @@ _SPECIAL: Mapping[str, Callable[[Fault, Callable[[], Reply], Request], Reply | C
     "silent-applied": _silent,
     "kill": _kill,
     "drip": _drip,
+    "truncated": _truncated,
+    "duplicate": _duplicate,
+    "throttling": _throttling,
 }
 
 _PAGE = b"<html><body><h1>Service Unavailable</h1></body></html>"
@@ -179,10 +218,14 @@ KINDS = frozenset({*_SPECIAL, *_REPLIES, "latency"})
 
 
 class Faults:
-    """The faults that are to come; safe to change while requests run."""
+    """The faults that are to come; safe to change while requests run.
 
-    def __init__(self) -> None:
+    `seed` makes what happens with a probability happen the same way again.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
         self._faults: list[Fault] = []
+        self._dice = random.Random(seed)  # noqa: S311 (chance that can be repeated)
         self._lock = threading.Lock()
 
     def add(
@@ -200,6 +243,7 @@ class Faults:
         pid: int = 0,
         before: bool = True,
         result: object = None,
+        probability: float = 1.0,
     ) -> Fault:
         """Add a fault behind those already waiting; see `Fault` for the fields."""
         fault = Fault(
@@ -215,6 +259,7 @@ class Faults:
             pid,
             before,
             result,
+            probability,
         )
         return self.put(fault)
 
@@ -223,6 +268,11 @@ class Faults:
         with self._lock:
             self._faults.append(fault)
         return fault
+
+    def seed(self, seed: int) -> None:
+        """Begin chance anew."""
+        with self._lock:
+            self._dice.seed(seed)
 
     def clear(self) -> None:
         """Let all go well from now on."""
@@ -246,6 +296,8 @@ class Faults:
                     continue
                 if fault.skip:
                     fault.skip -= 1
+                elif fault.probability < 1 and self._dice.random() >= fault.probability:
+                    continue
                 elif fault.kind == "latency":
                     delay += fault.seconds
                     self._use(fault)

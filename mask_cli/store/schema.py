@@ -217,12 +217,27 @@ def _005_calls(db: Database) -> None:
     db.execute("CREATE INDEX caller_attempts_by_time ON caller_attempts (at)")
 
 
+def _006_runs(db: Database) -> None:
+    # What cron did last, for doctor; one row a command.
+    db.execute(
+        """
+        CREATE TABLE runs (
+            name TEXT PRIMARY KEY,
+            ended_at INTEGER NOT NULL,
+            exit_code INTEGER NOT NULL,
+            last_good_at INTEGER
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+
+
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _001_mappings,
     _002_base,
     _003_audit,
     _004_pool,
     _005_calls,
+    _006_runs,
 )
 VERSION = len(MIGRATIONS)
 

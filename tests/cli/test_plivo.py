@@ -197,12 +197,15 @@ def test_lists_go_on_after_the_first_page_in_every_format(
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_applications_are_listed_and_shown_in_every_format(
-    run: Callable[..., Run], form: str
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    run(*CREATE).done()
+    monkeypatch.setenv("COLUMNS", "80")
+    created = run(*CREATE, "--format", "json").done().json
     for words in (("list",), ("show", "masking")):
         out = run("plivo", "app", *words, "--format", form).done().out
         assert "masking" in out
+        # A cropped id would be of no use.
+        assert created["app_id"] in out
         if form != "table":
             assert [row["answer_url"] for row in parsed(out, form)] == [ANSWER]
 
@@ -624,6 +627,46 @@ def test_a_number_given_back_is_no_longer_given_out(
     assert mask.query("SELECT state FROM virtual_numbers") == [("released",)]
 
 
+def test_a_number_that_went_while_we_did_not_look_is_not_given_out_for_ever(
+    run: Callable[..., Run], plivo: PlivoSandbox, mask: Mask
+) -> None:
+    own(plivo)
+    run(*UP, "--number", NUMBER).done()
+    del plivo.numbers.rented[NUMBER.removeprefix("+")]
+    unrent = ("plivo", "number", "unrent", NUMBER, "--missing-ok")
+    run(*unrent, "--dry-run").done()
+    assert mask.query("SELECT state FROM virtual_numbers") == [("active",)]
+    run(*unrent).done()
+    assert mask.query("SELECT state FROM virtual_numbers") == [("released",)]
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("number", "rent", NUMBER, "--app", "", "--yes"), ExitCode.NOT_FOUND),
+        (("number", "rent", "", "--yes"), ExitCode.BAD_DATA),
+        (("number", "search", ""), ExitCode.BAD_DATA),
+        (("up", "--app", "masking", "--public-url", ""), ExitCode.BAD_DATA),
+        (("up", "--app", "", "--public-url", "https://mask.example"), ExitCode.BAD_DATA),
+        ((*UP[1:], "--number", ""), ExitCode.BAD_DATA),
+        (("app", "create", "", "--answer-url", ANSWER), ExitCode.BAD_DATA),
+        (("app", "create", "a", "--answer-url", ANSWER, "--hangup-url", ""), ExitCode.BAD_DATA),
+        (("app", "delete", "", "--yes"), ExitCode.NOT_FOUND),
+    ],
+)
+def test_an_unset_variable_of_a_script_is_no_wish(
+    run: Callable[..., Run],
+    plivo: PlivoSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    code: ExitCode,
+) -> None:
+    monkeypatch.setenv("MASK_PUBLIC_URL", "https://mask.example")
+    monkeypatch.setenv("MASK_REGION", "US")
+    run("plivo", *command).failed(code)
+    assert written(plivo) == []
+
+
 def test_up_twice_in_one_script_inside_the_sandbox_changes_nothing_the_second_time(
     mask: Mask,
 ) -> None:
@@ -879,7 +922,7 @@ def test_doctor_finds_calls_that_would_not_reach_us(
     assert ("warning", "no application asks https://mask.example") in nobody
     run(*UP).done()
     unled = findings(run("doctor", "--format", "json"))
-    assert ("warning", "0 numbers lead there") in unled
+    assert ("warning", "numbers that lead there: 0") in unled
     run(*UP, "--number", NUMBER).done()
     well = findings(run("doctor", "--format", "json"))
     assert [result for result, _ in well] == ["ok", "ok", "ok"]

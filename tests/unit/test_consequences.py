@@ -174,7 +174,9 @@ def test_provisioning_again_neither_moves_nor_frees_a_number_of_the_pool(tmp_pat
     entry = store.pool.get(NUMBER)
     assert entry is not None
     assert (entry.application, entry.state) == ("78", "quarantined")
-    pool.let_go(NUMBER)
+    pool.let_go(NUMBER, "voximplant")
+    assert pool.holds(NUMBER, "plivo", "78")
+    pool.let_go(NUMBER, "plivo")
     assert not pool.holds(NUMBER, "plivo", "78")
     pool.add(NUMBER, "plivo", "78")
     assert pool.holds(NUMBER, "plivo", "78")

@@ -170,6 +170,9 @@ class Between:
     def keys(self, namespace: str | None = None) -> Iterator[KeyValueItem]:
         return self.remote.keys(namespace)
 
+    def page(self, namespace: str, number: int) -> list[KeyValueItem]:
+        return self.remote.page(namespace, number)
+
 
 # What goes well
 
@@ -735,22 +738,23 @@ def test_two_pushes_of_one_order_at_once_never_leave_the_older_value(
     bench: Bench, round_: int
 ) -> None:
     bench.put()
-    bench.sandbox.faults.add("latency", seconds=0.03, command=SET)
+    bench.sandbox.faults.add("latency", seconds=0.1, command=SET)
+    # A request that a busy computer makes late would keep its lease: not what is tried here.
+    bench.account.close()
+    bench.account = Voximplant(bench.account.credentials, bench.sandbox.endpoint, deadline=20)
+    bench.remote = bench.account.key_value_store("1")
     results: list[Push] = []
     first = pushed_in_a_thread(bench, "12345", results)
-    time.sleep(0.01 * round_)
+    time.sleep(0.03 * round_)
     newest = bench.put(courier=THIRD)
     others = [pushed_in_a_thread(bench, "12345", results) for _ in range(2)]
     for thread in (first, *others):
         thread.join(30)
 
     outcomes = [push.outcome for push in results]
+    bench.account.close()
     assert len(outcomes) == 3
-    # On a busy machine an attempt may be given up, and then its lease is kept.
-    assert set(outcomes) <= {Outcome.SET, Outcome.NOTHING, Outcome.WAITING}
-    for push in (push for push in results if push.outcome is Outcome.WAITING):
-        bench.time[0] = max(bench.time[0], push.until)
-        bench.push()
+    assert set(outcomes) <= {Outcome.SET, Outcome.NOTHING}
     assert bench.stands() == {KEY: remote_value(newest)}
     assert bench.pending() == []
     assert bench.sandbox.requests.most_at_once() == 1

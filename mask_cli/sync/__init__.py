@@ -14,6 +14,7 @@ point leaves an intent, which is the same case.
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -36,13 +37,15 @@ if TYPE_CHECKING:
     from mask_cli.models import Mapping, Target
     from mask_cli.providers.base import KeyValueStore
     from mask_cli.store.base import Store
+    from mask_cli.sync.crew import Pace
 
 _LEASE_MARGIN = 5
 _LONGEST_LEASE = 3_600
 """Whoever gives one for longer had a wrong clock, or a deadline far beyond any good."""
-_POLL = 0.1
-_GIVE_UP_AFTER = 3
-"""So many orders in a row without an answer, and the provider is taken to be away."""
+POLL = 0.1
+"""Seconds between two looks at an order that somebody else is pushing."""
+_MOST_PROBLEMS = 1_000
+"""So many reasons are kept; more of them tell nobody more."""
 
 
 class Outcome(StrEnum):
@@ -54,6 +57,11 @@ class Outcome(StrEnum):
     WAITING = "waiting"
     UNAVAILABLE = "unavailable"
     REFUSED = "refused"
+
+    @classmethod
+    def of_error(cls, error: MaskError) -> Outcome:
+        """Return what an error means for the order: refused for good, or to be tried again."""
+        return cls.REFUSED if isinstance(error, ProviderRefused) else cls.UNAVAILABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +75,8 @@ class Push:
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
-    """What step 1 read and promised."""
+class Claim:
+    """What step 1 read and promised; `made` is a `time.monotonic()` moment."""
 
     order: str
     token: str
@@ -76,6 +84,8 @@ class _Claim:
     intent: str
     expires_at: int
     read_back: bool
+    before: RemoteItem | None
+    made: float
 
 
 @dataclass(slots=True)
@@ -84,9 +94,12 @@ class SyncReport:
 
     counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     problems: dict[str, str] = field(default_factory=dict)
-    last_error: MaskError | None = None
+    error: MaskError | None = None
+    """The last one, unless something was refused: that does not pass by itself."""
     stopped: bool = False
     unanswered: int = 0
+    give_up_after: int = 3
+    """So many orders in a row without an answer, and the provider is taken to be away."""
 
     def note(self, push: Push) -> None:
         """Count a push."""
@@ -96,14 +109,21 @@ class SyncReport:
         elif push.outcome in (Outcome.SET, Outcome.DELETED, Outcome.REFUSED):
             self.unanswered = 0
         if push.error is not None:
-            self.problems[push.order] = push.error.message
-            self.last_error = push.error
+            if len(self.problems) < _MOST_PROBLEMS:
+                self.problems[push.order] = push.error.message
+            if not isinstance(self.error, ProviderRefused):
+                self.error = push.error
 
     def stops(self, until: float | None) -> bool:
         """Tell whether to go no further: the time is up, or the provider is away."""
         is_over = until is not None and time.monotonic() >= until
-        self.stopped = self.stopped or is_over or self.unanswered >= _GIVE_UP_AFTER
+        self.stopped = self.stopped or is_over or self.unanswered >= self.give_up_after
         return self.stopped
+
+    @property
+    def done(self) -> int:
+        """How many orders are as they should be."""
+        return sum(self.counts[o] for o in (Outcome.SET, Outcome.DELETED, Outcome.NOTHING))
 
     @property
     def pending(self) -> int:
@@ -125,6 +145,7 @@ class Pusher:
     timeout: int
     sleep: Callable[[float], None] = time.sleep
     _remote: KeyValueStore | None = None
+    _connecting: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def lease(self) -> int:
@@ -135,12 +156,13 @@ class Pusher:
         """Push one order; wait up to `patience` seconds for another's push of it to end."""
         end = time.monotonic() + patience
         while True:
-            claim = self._claimed(order)
-            if isinstance(claim, _Claim):
+            with self.store.writing():
+                claim = self.claimed(order)
+            if isinstance(claim, Claim):
                 return self._sent(claim)
             if claim.outcome is not Outcome.WAITING or time.monotonic() >= end:
                 return claim
-            self.sleep(_POLL)
+            self.sleep(POLL)
 
     def sync(
         self,
@@ -148,106 +170,73 @@ class Pusher:
         *,
         until: float | None = None,
         progress: Callable[[Push], None] = lambda _: None,
+        jobs: int = 1,
+        pace: Pace | None = None,
     ) -> SyncReport:
-        """Push many orders; those under somebody's lease are waited for at the end.
+        """Push many orders, `jobs` at a time; see `bulk`."""
+        from mask_cli.sync.bulk import Bulk
+        from mask_cli.sync.crew import Pace
 
-        `until` is a `time.monotonic()` moment to stop at. Raises ProviderDenied at once:
-        with these credentials nothing else would work either.
-        """
-        report = SyncReport()
-        waiting: list[str] = []
-        for order in orders:
-            if report.stops(until):
-                break
-            push = self.push(order)
-            if push.outcome is Outcome.WAITING:
-                waiting.append(order)
-                continue
-            report.note(push)
-            progress(push)
-        self._wait_for(waiting, until, report, progress)
-        return report
+        return Bulk(self, jobs, pace or Pace(), until, progress).run(orders)
 
-    def _wait_for(
-        self,
-        orders: list[str],
-        until: float | None,
-        report: SyncReport,
-        progress: Callable[[Push], None],
-    ) -> None:
-        """Push what was under a lease once that is over; leases end, so this does too."""
-        for done, order in enumerate(orders):
-            if report.stops(until):
-                report.counts[Outcome.WAITING] += len(orders) - done
-                return
-            push = self.push(order)
-            end = time.monotonic() + self.lease
-            while push.outcome is Outcome.WAITING and not report.stops(until):
-                if time.monotonic() > end:
-                    break
-                self.sleep(_POLL)
-                push = self.push(order)
-            report.note(push)
-            progress(push)
-
-    def _claimed(self, order: str) -> _Claim | Push:
-        """Step 1: promise the write, or tell why there is none to make."""
+    def claimed(self, order: str) -> Claim | Push:
+        """Step 1: promise the write, or tell why there is none to make. Inside `writing()`."""
         import secrets
 
-        now = self.clock()
-        with self.store.writing() as store:
-            mapping, item = store.get(order), store.item(order, self.target)
-            if not needs_push(mapping, item, now):
-                return Push(order, Outcome.NOTHING)
-            item = item or RemoteItem(order)
-            if now < item.lease_until <= now + max(self.lease, _LONGEST_LEASE):
-                return Push(order, Outcome.WAITING, _in_flight(item), item.lease_until)
-            active = mapping if mapping and mapping.expires_at > now else None
-            claim = _Claim(
-                order,
-                secrets.token_hex(8),
-                active,
-                "set" if active else "delete",
-                remote_expiry(active, now) if active else 0,
-                read_back=item.intent is not None,
-            )
-            store.put_item(
-                replace(
-                    item,
-                    intent=claim.intent,
-                    intent_token=claim.token,
-                    intent_expires_at=claim.expires_at or None,
-                    lease_until=now + self.lease,
-                    attempts=item.attempts + 1,
-                ),
-                self.target,
-            )
+        store, now = self.store, self.clock()
+        mapping, before = store.get(order), store.item(order, self.target)
+        if not needs_push(mapping, before, now):
+            return Push(order, Outcome.NOTHING)
+        item = before or RemoteItem(order)
+        if now < item.lease_until <= now + max(self.lease, _LONGEST_LEASE):
+            return Push(order, Outcome.WAITING, _in_flight(item), item.lease_until)
+        active = mapping if mapping and mapping.expires_at > now else None
+        claim = Claim(
+            order,
+            secrets.token_hex(8),
+            active,
+            "set" if active else "delete",
+            remote_expiry(active, now) if active else 0,
+            item.intent is not None,
+            before,
+            time.monotonic(),
+        )
+        store.put_item(
+            replace(
+                item,
+                intent=claim.intent,
+                intent_token=claim.token,
+                intent_expires_at=claim.expires_at or None,
+                lease_until=now + self.lease,
+                attempts=item.attempts + 1,
+            ),
+            self.target,
+        )
         return claim
 
-    def _sent(self, claim: _Claim) -> Push:
+    def _sent(self, claim: Claim) -> Push:
         """Send and settle (steps 2 and 3)."""
         try:
-            late = self._written(self._connected(), claim)
-        except (ProviderUnavailable, ProviderRefused) as error:
-            self._settled_with(claim, error)
-            if isinstance(error, ProviderDenied):
-                raise
-            refused = isinstance(error, ProviderRefused)
-            outcome = Outcome.REFUSED if refused else Outcome.UNAVAILABLE
-            return Push(claim.order, outcome, error)
+            late = self.send(claim)
         except MaskError as error:
-            # Found before any request: wrong credentials file, no such application.
-            self._settled_with(claim, error)
-            raise
-        self._settled(claim, late=late)
+            with self.store.writing():
+                self.settle_error(claim, error)
+            passing = isinstance(error, ProviderUnavailable | ProviderRefused)
+            if isinstance(error, ProviderDenied) or not passing:
+                # With these credentials or settings nothing else would work either.
+                raise
+            return Push(claim.order, Outcome.of_error(error), error)
+        with self.store.writing():
+            self.settle(claim, late=late)
         return Push(claim.order, Outcome.SET if claim.mapping else Outcome.DELETED)
 
     def _connected(self) -> KeyValueStore:
-        if self._remote is None:
-            self._remote = self.connect()
-        return self._remote
+        with self._connecting:
+            if self._remote is None:
+                self._remote = self.connect()
+            return self._remote
 
-    def _stands_already(self, remote: KeyValueStore, claim: _Claim) -> bool:
+    def _stands_already(self, remote: KeyValueStore, claim: Claim) -> bool:
         """Read back what an unsure request did; True when it is what is wanted now."""
         found = remote.get(self.target.key(claim.order))
         if claim.mapping is None:
@@ -255,8 +244,9 @@ class Pusher:
         wanted = (remote_value(claim.mapping), claim.expires_at)
         return found is not None and (found.value, found.expires_at) == wanted
 
-    def _written(self, remote: KeyValueStore, claim: _Claim) -> bool:
-        """Make it so; True when an attempt that went unanswered may undo a later write."""
+    def send(self, claim: Claim) -> bool:
+        """Step 2, in any thread; True when an unanswered attempt may undo a later write."""
+        remote = self._connected()
         if claim.read_back and self._stands_already(remote, claim):
             return False
         key = self.target.key(claim.order)
@@ -266,55 +256,64 @@ class Pusher:
             remote.set(key, remote_value(claim.mapping), claim.expires_at)
         return remote.may_come_late()
 
-    def _settled(self, claim: _Claim, *, late: bool) -> None:
+    def settle(self, claim: Claim, *, late: bool) -> None:
         """Step 3: the base is what was sent, unless the lease was over and somebody came.
 
-        The lease stays when an attempt may come late.
+        Inside `writing()`. The lease stays when an attempt may come late.
         """
-        with self.store.writing() as store:
-            item = store.item(claim.order, self.target)
-            if item is None or item.intent_token != claim.token:
-                return
-            lease_until = item.lease_until if late else 0
-            if claim.mapping is None:
-                store.drop_item(claim.order, self.target)
-                if late:
-                    left = RemoteItem(claim.order, lease_until=lease_until)
-                    store.put_item(left, self.target)
-                return
-            digest = keyed_digest(store.digest_key(), remote_value(claim.mapping))
-            store.put_item(
-                RemoteItem(
-                    claim.order,
-                    mapping_id=claim.mapping.mapping_id,
-                    revision=claim.mapping.revision,
-                    digest=digest,
-                    expires_at=claim.expires_at,
-                    lease_until=lease_until,
-                ),
-                self.target,
-            )
+        store, item = self.store, self._still_ours(claim)
+        if item is None:
+            return
+        lease_until = item.lease_until if late else 0
+        if claim.mapping is None:
+            store.drop_item(claim.order, self.target)
+            if late:
+                store.put_item(RemoteItem(claim.order, lease_until=lease_until), self.target)
+            return
+        store.put_item(
+            RemoteItem(
+                claim.order,
+                mapping_id=claim.mapping.mapping_id,
+                revision=claim.mapping.revision,
+                digest=keyed_digest(store.digest_key(), remote_value(claim.mapping)),
+                expires_at=claim.expires_at,
+                lease_until=lease_until,
+            ),
+            self.target,
+        )
 
-    def _settled_with(self, claim: _Claim, error: MaskError) -> None:
+    def settle_error(self, claim: Claim, error: MaskError) -> None:
         """Keep the reason; the intent stays as long as it is unknown what stands there.
 
-        The lease stays only when this very request may still arrive.
+        Inside `writing()`. The lease stays only when this very request may still arrive.
         """
         unsure = isinstance(error, ProviderUnavailable) and error.unsure
-        with self.store.writing() as store:
-            item = store.item(claim.order, self.target)
-            if item is None or item.intent_token != claim.token:
-                return
-            item = replace(
-                item,
-                last_error=redacted_text(error.message),
-                refused=isinstance(error, ProviderRefused),
-            )
-            if not unsure:
-                item = replace(item, lease_until=0, intent_token=None)
-                if not claim.read_back:
-                    item = replace(item, intent=None, intent_expires_at=None)
-            store.put_item(item, self.target)
+        item = self._still_ours(claim)
+        if item is None:
+            return
+        item = replace(
+            item,
+            last_error=redacted_text(error.message),
+            refused=isinstance(error, ProviderRefused),
+        )
+        if not unsure:
+            item = replace(item, lease_until=0, intent_token=None)
+            if not claim.read_back:
+                item = replace(item, intent=None, intent_expires_at=None)
+        self.store.put_item(item, self.target)
+
+    def release(self, claim: Claim) -> None:
+        """Take back a claim that was not sent. Inside `writing()`."""
+        if self._still_ours(claim) is None:
+            return
+        if claim.before is None:
+            self.store.drop_item(claim.order, self.target)
+        else:
+            self.store.put_item(claim.before, self.target)
+
+    def _still_ours(self, claim: Claim) -> RemoteItem | None:
+        item = self.store.item(claim.order, self.target)
+        return item if item is not None and item.intent_token == claim.token else None
 
 
 def _in_flight(item: RemoteItem) -> TryLater:

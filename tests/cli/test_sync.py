@@ -1,0 +1,359 @@
+"""sync, sync --full, drift and prune as cron and a careful operator run them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mask_cli.errors import ExitCode
+from mask_cli.store.locks import RunLock
+from tests.cli.conftest import DAY, NOON, PARTIES, remote_values
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mask_cli.sandbox.voximplant import VoximplantSandbox
+    from mask_cli.sandbox.voximplant_kvs import Stored
+    from tests.cli.conftest import FixedClock, Mask
+
+JSON = ("--format", "json")
+
+
+def filled(mask: Mask, count: int, *more: str) -> list[str]:
+    """Import orders, not pushed."""
+    orders = [f"{n:05d}" for n in range(count)]
+    rows = [f"{order},12222222222,13333333333" for order in orders]
+    mask("import", mask.write("o.csv", "order,courier,client\n" + "\n".join(rows)), *more).done()
+    return orders
+
+
+def stand(provider: VoximplantSandbox, key: str, value: str = "x", days: int = 1) -> Stored:
+    from mask_cli.sandbox.voximplant_kvs import Stored
+
+    item = Stored(key, value, provider.clock.now() + days * DAY)
+    provider.store().set(item)
+    return item
+
+
+# Many at once
+
+
+def test_a_run_keeps_its_connections_and_its_limit(mask: Mask, provider: VoximplantSandbox) -> None:
+    filled(mask, 120)
+    provider.faults.add("latency", times=0, seconds=0.03)
+    assert mask("sync", "--jobs", "4", *JSON).done().json["set"] == 120
+    assert provider.requests.count("SetKeyValueItem") == 120
+    assert 2 <= provider.requests.most_at_once() <= 4
+    assert provider.requests.connections() <= 4
+    assert len(remote_values(provider)) == 120
+
+
+def test_a_rate_is_kept(mask: Mask, provider: VoximplantSandbox) -> None:
+    filled(mask, 12)
+    started = time.monotonic()
+    mask("sync", "--rate", "20", *JSON).done()
+    assert time.monotonic() - started >= 11 / 20
+    assert len(remote_values(provider)) == 12
+
+
+def test_what_fails_is_named_and_the_rest_goes_on(mask: Mask, provider: VoximplantSandbox) -> None:
+    filled(mask, 40)
+    provider.faults.add("error", code=332, message="No room", skip=5, times=3)
+    run = mask("sync", *JSON)
+    run.answered(ExitCode.PARTLY, "No room", "3 of 40 were refused")
+    assert (run.json["set"], run.json["refused"], run.json["pending"]) == (37, 3, 3)
+    assert run.err.count("No room") == 3
+    provider.faults.clear()
+    assert mask("sync", *JSON).done().json["set"] == 3
+
+
+@pytest.mark.parametrize("fault", ["lost", "throttling", "html-200", "reset", "too-many"])
+def test_passing_faults_lose_nothing(mask: Mask, provider: VoximplantSandbox, fault: str) -> None:
+    provider.faults.seed(4)
+    provider.faults.add(fault, times=0, probability=0.15)
+    filled(mask, 60)
+    mask("sync", *JSON)
+    provider.faults.clear()
+    # Leases of answers that may come late are waited for in the provider's own time.
+    mask("sync", "--timeout", "20s", *JSON)
+    assert len(remote_values(provider)) == 60
+
+
+def test_quiet_says_nothing_when_all_is_well(mask: Mask, provider: VoximplantSandbox) -> None:
+    filled(mask, 3)
+    for words in (("sync",), ("sync", "--full"), ("drift",), ("prune",)):
+        run = mask(*words, "--quiet").done()
+        assert (run.out, run.err) == ("", "")
+    assert len(remote_values(provider)) == 3
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, ExitCode.TERMINATED), (signal.SIGINT, ExitCode.INTERRUPTED)],
+)
+def test_a_signal_stops_cleanly_and_the_next_run_goes_on(
+    mask: Mask,
+    provider: VoximplantSandbox,
+    clock: FixedClock,
+    number: signal.Signals,
+    code: ExitCode,
+) -> None:
+    clock.run()
+    filled(mask, 400)
+    provider.faults.add("latency", times=0, seconds=0.05)
+    process = mask.start("sync", *JSON)
+    while provider.requests.count("SetKeyValueItem") < 40:
+        time.sleep(0.01)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (code, b""), err
+    assert b"Traceback" not in err
+    sent = len(remote_values(provider))
+    assert 40 <= sent < 400
+    provider.faults.clear()
+    assert mask("sync", *JSON).done().json["pending"] == 0
+    assert len(remote_values(provider)) == 400
+    # What was answered was settled, the rest read back: nothing is written twice.
+    assert provider.requests.count("SetKeyValueItem") == 400
+
+
+# Locks
+
+
+@pytest.mark.parametrize("name", ["sync", "prune"])
+def test_a_second_run_of_the_same_is_told_so(
+    mask: Mask, provider: VoximplantSandbox, name: str
+) -> None:
+    filled(mask, 1)
+    with RunLock(mask.database, name):
+        mask(name).failed(ExitCode.TRY_LATER, f"another mask {name} is running")
+        other = "prune" if name == "sync" else "sync"
+        mask(other).done()
+        mask(name, "--dry-run").done()
+    mask(name).done()
+    assert len(remote_values(provider)) == 1
+
+
+def test_a_lock_dies_with_its_process_and_leaves_no_file(
+    mask: Mask, provider: VoximplantSandbox, clock: FixedClock
+) -> None:
+    clock.run()
+    filled(mask, 30)
+    provider.faults.add("silent", times=0)
+    process = mask.start("sync")
+    while not provider.requests.count("SetKeyValueItem"):
+        time.sleep(0.01)
+    mask("sync").failed(ExitCode.TRY_LATER, "another mask sync")
+    # There is no lock file that somebody could tidy away.
+    names = {path.name for path in mask.database.parent.iterdir() if path.is_file()}
+    assert {name for name in names if name.startswith("mask.db")} <= {
+        "mask.db",
+        "mask.db-wal",
+        "mask.db-shm",
+    }
+    process.kill()
+    process.communicate()
+    provider.faults.clear()
+    with RunLock(mask.database, "sync"):
+        pass
+
+
+def test_closing_a_lock_does_not_let_others_into_a_transaction(home: Path) -> None:
+    path = home / "locked"
+    path.touch()
+    first, second = RunLock(path, "sync"), RunLock(path, "sync")
+    with first, pytest.raises(Exception, match="another"):
+        second.__enter__()
+    with second:
+        pass
+    first.close()
+    second.close()
+
+
+# Drift
+
+
+def test_drift_tells_each_difference_and_changes_nothing(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    orders = filled(mask, 4)
+    mask("sync").done()
+    stand(provider, f"order:{orders[0]}")
+    provider.store().delete(f"order:{orders[1]}", NOON)
+    mask("delete", orders[2], "--no-push").done()
+    stand(provider, "order:99999")
+    before = remote_values(provider)
+
+    run = mask("drift", *JSON)
+    assert run.code == ExitCode.PENDING
+    told = [(row["order"], row["reason"], row["action"], row["by_others"]) for row in run.json]
+    assert told == [
+        (orders[0], "changed", "set", True),
+        (orders[1], "missing", "set", True),
+        (orders[2], "orphan", "delete", False),
+        ("99999", "foreign", "none", True),
+    ]
+    assert remote_values(provider) == before
+    assert "1 missing, 1 changed, 0 expiry_differs, 1 orphan, 1 foreign" in run.err
+    for kind in ("jsonl", "csv", "tsv", "table"):
+        assert mask("drift", "--format", kind).code == ExitCode.PENDING
+
+
+def test_sync_full_mends_tells_of_others_and_leaves_foreign_keys(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    orders = filled(mask, 4)
+    mask("sync").done()
+    good = remote_values(provider)
+    stand(provider, f"order:{orders[0]}")
+    provider.store().delete(f"order:{orders[1]}", NOON)
+    stand(provider, "order:99999")
+
+    run = mask("sync", "--full", *JSON).done()
+    assert (run.json["changed"], run.json["missing"], run.json["set"]) == (1, 1, 2)
+    assert f"order {orders[0]}: somebody else changed it" in run.err
+    assert f"order {orders[1]}: somebody else changed it" in run.err
+    after = dict(remote_values(provider))
+    assert after.pop("order:99999")[0] == "x"
+    assert after == good
+    assert mask("drift").code == ExitCode.DONE
+
+
+def test_a_listing_that_leaves_keys_out_costs_a_look_and_no_write(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    filled(mask, 120)
+    mask("sync").done()
+    provider.requests.clear()
+    provider.faults.add("truncated", times=0, command="GetKeyValueItems")
+    assert mask("drift").code == ExitCode.DONE
+    assert provider.requests.count("GetKeyValueItem") >= 50
+    assert mask("sync", "--full", *JSON).done().json["set"] == 0
+
+
+def test_a_listing_without_end_is_given_up(mask: Mask, provider: VoximplantSandbox) -> None:
+    filled(mask, 60)
+    mask("sync").done()
+    provider.switches.change({"offset": "ignored"})
+    mask("drift").failed(ExitCode.TRY_LATER, "does not end")
+
+
+def test_an_emptied_provider_is_not_filled_without_force(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    filled(mask, 3)
+    mask("sync").done()
+    for key in list(remote_values(provider)):
+        provider.store().delete(key, NOON)
+    for words in (("sync", "--full"), ("drift",)):
+        mask(*words).failed(ExitCode.REFUSED, "3 keys", "--force")
+    assert remote_values(provider) == {}
+    mask("sync", "--full", "--force").done()
+    assert len(remote_values(provider)) == 3
+
+
+def test_a_replaced_database_does_not_empty_the_provider(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    filled(mask, 20)
+    mask("sync").done()
+    stand(provider, "order:99999")
+    mask.query("DELETE FROM mappings WHERE order_number < '00012'")
+    for words in (("sync",), ("sync", "--full"), ("drift",)):
+        mask(*words).failed(ExitCode.REFUSED, "12 of 20", "--force")
+    assert len(remote_values(provider)) == 21
+    assert mask("sync", "--full", "--force", *JSON).done().json["deleted"] == 12
+    assert "order:99999" in remote_values(provider)
+
+
+@pytest.mark.parametrize("how", ["delete", "expire", "prune"])
+def test_what_was_asked_for_is_not_held_back(
+    mask: Mask, provider: VoximplantSandbox, clock: FixedClock, how: str
+) -> None:
+    orders = filled(mask, 20)
+    mask("sync").done()
+    if how == "prune":
+        mask.query("UPDATE mappings SET expires_at = ?", NOON)
+        clock.pass_(60)
+        mask("prune", "--grace", "0", "--no-push").done()
+    else:
+        mask(how, *orders, "--no-push").done()
+    mask("sync", "--full").done()
+    assert remote_values(provider) == {}
+
+
+def test_an_empty_prefix_looks_at_the_keys_of_the_base_only(
+    mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASK_KEY_PREFIX", "")
+    orders = filled(mask, 3)
+    mask("sync").done()
+    stand(provider, "somebody-elses")
+    stand(provider, orders[0])
+    run = mask("drift", *JSON)
+    assert [(row["order"], row["reason"]) for row in run.json] == [(orders[0], "changed")]
+    mask("sync", "--full").done()
+    assert mask("drift").code == ExitCode.DONE
+    assert "somebody-elses" in remote_values(provider)
+    assert provider.requests.count("GetKeyValueKeys") == 0
+
+
+def test_a_clock_that_is_off_is_told(
+    mask: Mask, provider: VoximplantSandbox, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(mask, 1)
+    monkeypatch.setattr(provider.clock, "now", lambda: clock.now() + 90)
+    assert "behind the provider's" in mask("sync").done().err
+    assert "behind the provider's" in mask("drift").done().err
+
+
+# Doctor
+
+
+def runs(mask: Mask) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = mask("doctor", "--offline", *JSON).json
+    return [check for check in found if check["check"] in ("runs", "pending")]
+
+
+def test_doctor_tells_when_the_last_good_runs_were(
+    mask: Mask, provider: VoximplantSandbox, clock: FixedClock
+) -> None:
+    filled(mask, 2)
+    assert all("not run yet" in check["detail"] for check in runs(mask)[1:])
+    mask("sync").done()
+    mask("prune").done()
+    good = [check for check in runs(mask) if check["check"] == "runs"]
+    assert [check["result"] for check in good] == ["ok", "ok"]
+    assert "sync last ended well: 2026-12-01T12:00:00Z" in good[0]["detail"]
+    clock.pass_(60)
+    mask("add", "99999", *PARTIES, "--no-push").done()
+    provider.faults.add("error", code=332, times=0)
+    mask("sync")
+    bad = runs(mask)[1]
+    assert bad["result"] == "warning"
+    assert "12:00:00Z; the last one ended with 5" in bad["detail"]
+
+
+def test_doctor_warns_of_what_has_been_pending_for_long(
+    mask: Mask, provider: VoximplantSandbox, clock: FixedClock
+) -> None:
+    assert provider
+    filled(mask, 1)
+    mask("sync").done()
+    mask("delete", "00000", "--no-push").done()
+    assert runs(mask)[0]["result"] == "ok"
+    clock.pass_(901)
+    late = runs(mask)[0]
+    assert late["result"] == "warning"
+    assert "1 pending, the oldest for 15m1s" in late["detail"]
+    quiet = mask("doctor", "--offline", "--quiet", *JSON)
+    assert quiet.json
+    assert mask("doctor", "--offline", "--pending-limit", "1h", "--quiet").out == ""
+
+
+def test_json_of_doctor_is_one_document(mask: Mask) -> None:
+    assert isinstance(json.loads(mask("doctor", "--offline", *JSON).out), list)
