@@ -86,7 +86,7 @@ REGIONS = (
     Region(2005, "US", TEST, "Test numbers", "500", 0),
 )
 STOCK = {
-    2001: [f"1415555013{last}" for last in range(5)],
+    2001: [f"1415555012{last}" for last in range(5)],
     2002: [f"1206555010{last}" for last in range(5)],
     2003: ["18005550100"],
     2004: ["442071234567"],
