@@ -19,6 +19,7 @@ from benchmarks.harness import BenchmarkError, Figure
 from benchmarks.prune import prune
 from benchmarks.report import as_json, as_table
 from benchmarks.rows import add, import_, list_, show
+from benchmarks.sync import drift, sync
 from benchmarks.webhook import webhook
 from benchmarks.workbench import Workbench
 
@@ -32,6 +33,8 @@ BENCHMARKS: dict[str, Callable[[Workbench], list[Figure]]] = {
     "import": import_,
     "list": list_,
     "prune": prune,
+    "sync": sync,
+    "drift": drift,
     "webhook": webhook,
 }
 FEWEST_ROWS = 1000

@@ -44,7 +44,7 @@ def tell_drift(mask: AppContext, manner: Manner, *, exit_code: bool) -> None:
     """Print the plan, change nothing."""
     plan = remote_plan(mask, manner)
     mask.warn_of_clock()
-    if plan.drifts or not mask.output.quiet:
+    if plan.changes or not mask.output.quiet:
         mask.output.records(PLAN_FIELDS, (_record(mask, drift) for drift in plan.drifts))
     mask.output.say(", ".join(f"{count} {name}" for name, count in plan.counts().items()))
     if plan.changes and exit_code:

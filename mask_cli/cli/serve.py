@@ -23,7 +23,10 @@ def serve(
         bool, typer.Option("--insecure", help="Check no signatures; on loopback only.")
     ] = False,
 ) -> None:
-    """Answer Plivo's webhook until SIGTERM or Ctrl-C; calls in flight are still answered."""
+    """Answer Plivo's webhook, take Voximplant's call reports, until SIGTERM or Ctrl-C.
+
+    Calls in flight are still answered.
+    """
     from mask_cli.cli.context import utc_now
     from mask_cli.web.serving import checked_site, need_packages
 

@@ -7,6 +7,7 @@ transaction of its own connection; so what is long is read piece by piece.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from mask_cli.store.columns import (
@@ -112,11 +113,16 @@ class SqliteUpkeep:
 
         Once its row is gone, nothing else tells that its deletion was meant.
         """
-        for order, _, item in self._pieces(_DELETIONS, target, now):
-            if item is not None and item.intent is None:
-                with self._store.writing():
-                    if self._store.item(order, target) == item:
-                        self._store.put_item(replace(item, intent="delete"), target)
+        pieces = self._pieces(_DELETIONS, target, now)
+        while batch := list(islice(pieces, _PIECE)):
+            with self._store.writing():
+                for order, _, item in batch:
+                    if item is not None and item.intent is None:
+                        self._expect_deletion(order, item, target)
+
+    def _expect_deletion(self, order: str, item: RemoteItem, target: Target) -> None:
+        if self._store.item(order, target) == item:
+            self._store.put_item(replace(item, intent="delete"), target)
 
     def note_run(self, name: str, now: int, exit_code: int) -> None:
         """Keep how a run ended."""

@@ -27,6 +27,12 @@ class Done(Generic[Task, Result]):
     result: Result | None = None
     error: BaseException | None = None
 
+    def outcome(self) -> Result | None:
+        """Return the result, or raise the error."""
+        if self.error is not None:
+            raise self.error
+        return self.result
+
 
 class Crew(Generic[Task, Result]):
     """Up to `size` threads that call `work`; each is started when there is a task for it."""

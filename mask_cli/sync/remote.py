@@ -182,12 +182,9 @@ class RemoteReader:
                     crew.give(task)
                 if not crew.outstanding:
                     return
-                for done in crew.results(self._patience()):
-                    if done.error is not None:
-                        raise done.error
-                    more = more and done.result is not None
-                    if done.result is not None:
-                        yield done.result
+                results = [done.outcome() for done in crew.results(self._patience())]
+                more = more and None not in results
+                yield from (result for result in results if result is not None)
         except BaseException:
             self._halted.set()
             raise

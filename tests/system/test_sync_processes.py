@@ -1,0 +1,209 @@
+"""Many processes on one database and one provider; and processes that are killed at work."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mask_cli.models import DAY, remote_value
+from mask_cli.sandbox.voximplant import VoximplantSandbox
+from mask_cli.store.base import Selection
+from mask_cli.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+PARTIES = ("--courier", "12222222222", "--client", "13333333333")
+# One process: adds, deletes and syncs as fast as it can, as several shells would.
+WORKER = """
+import io, sys
+from contextlib import redirect_stderr, redirect_stdout
+from mask_cli.cli import app
+def mask(*words):
+    err = io.StringIO()
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(err):
+            app(args=list(words), prog_name="mask")
+    except SystemExit as end:
+        if end.code not in (0, 75) or "locked" in err.getvalue() or "Traceback" in err.getvalue():
+            sys.exit(f"{words[0]} ended with {end.code}: {err.getvalue()}")
+n = int(sys.argv[1])
+parties = ("--courier", "12222222222", "--client", "13333333333")
+for i in range(3):
+    mask("add", f"{n:02d}{i:03d}", *parties, *(("--no-push",) if i % 2 else ()))
+mask("delete", f"{n:02d}000", *(("--no-push",) if n % 2 else ()))
+mask(*(("sync", "--full", "--force") if n % 5 == 0 else ("sync",)), "--timeout", "20s")
+mask("prune")
+"""
+
+
+class Site:
+    """A database and a provider of their own, and the programs that work on them."""
+
+    def __init__(self, folder: Path, sandbox: VoximplantSandbox) -> None:
+        self.sandbox = sandbox
+        self.database = folder / "mask.db"
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "PYTHONPATH": str(ROOT),
+            **sandbox.environment(),
+            "MASK_DATABASE": str(self.database),
+            "MASK_VOXIMPLANT_TIMEOUT": "5s",
+        }
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            [sys.executable, *command], env=self.env, cwd=ROOT, stdout=pipe, stderr=pipe, text=True
+        )
+
+    def mask(self, *words: str) -> tuple[int, str, str]:
+        with self.start("-m", "mask_cli", *words) as process:
+            out, err = process.communicate(timeout=120)
+        assert "Traceback" not in err, err
+        assert "locked" not in err, err
+        return process.returncode, out, err
+
+    def done(self, *words: str) -> Any:
+        code, out, err = self.mask(*words, "--format", "json")
+        assert code == 0, err
+        return json.loads(out)
+
+    def local(self) -> dict[str, str]:
+        now = int(time.time())
+        with closing(SqliteStore(self.database)) as store:
+            found = [m for m, _ in store.listed(Selection(), None, now) if m.expires_at > now]
+        return {f"order:{m.order}": remote_value(m) for m in found}
+
+    def stands(self) -> dict[str, str]:
+        return {key: item.value for key, item in self.sandbox.items().items()}
+
+    def agrees(self) -> None:
+        """Assert that a run or two of cron bring both together."""
+        self.mask("sync", "--full", "--force", "--timeout", "60s")
+        self.done("sync", "--timeout", "60s")
+        assert self.stands() == self.local()
+        assert self.mask("drift")[0] == 0
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with VoximplantSandbox() as sandbox:
+        yield Site(tmp_path, sandbox)
+        assert sandbox.requests.failures == []
+
+
+def _many_at_once(site: Site, count: int) -> None:
+    site.done("list")
+    processes = [site.start("-c", WORKER, str(n)) for n in range(count)]
+    for process in processes:
+        _, err = process.communicate(timeout=500)
+        assert process.returncode == 0, err
+    expected = {f"order:{n:02d}{i:03d}" for n in range(count) for i in (1, 2)}
+    assert set(site.local()) == expected
+    site.agrees()
+
+
+def test_processes_on_one_database_lose_nothing(site: Site) -> None:
+    _many_at_once(site, 6)
+
+
+@pytest.mark.slow
+def test_fifty_processes_on_one_database_lose_nothing(site: Site) -> None:
+    _many_at_once(site, 50)
+
+
+def _killed(site: Site, times: int, seed: int) -> None:
+    dice = random.Random(seed)  # noqa: S311 (moments to kill at)
+    site.env["MASK_VOXIMPLANT_TIMEOUT"] = "1s"
+    rows = [f"{n:05d},12222222222,13333333333" for n in range(80)]
+    orders = site.database.with_name("o.csv")
+    orders.write_text("order,courier,client\n" + "\n".join(rows))
+    site.done("import", str(orders))
+    site.sandbox.store().set(_foreign(site))
+    for _ in range(times):
+        _spoil(site, dice)
+        # Start-up takes a third of a second or more; what is killed there has done nothing.
+        process = site.start("-m", "mask_cli", *dice.choice(KILLED))
+        time.sleep(dice.uniform(0.2, 0.9))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    stands = site.stands()
+    assert stands.pop("order:77777") == "theirs"
+    time.sleep(1)
+    site.sandbox.store().delete("order:77777", int(time.time()))
+    site.agrees()
+
+
+KILLED = (("sync", "--full", "--force"), ("sync", "--full", "--force"), ("prune", "--grace", "0"))
+
+
+def _foreign(site: Site) -> Any:
+    from mask_cli.sandbox.voximplant_kvs import Stored
+
+    return Stored("order:77777", "theirs", site.sandbox.clock.now() + DAY)
+
+
+def _spoil(site: Site, dice: random.Random) -> None:
+    """Make work for the next run: changes here, and there by somebody else."""
+    from mask_cli.sandbox.voximplant_kvs import Stored
+
+    now = int(time.time())
+    with closing(SqliteStore(site.database)) as store, store.writing():
+        for n in dice.sample(range(80), 12):
+            mapping = store.get(f"{n:05d}")
+            if mapping is not None:
+                ends = dice.choice((now - 10, now + DAY, now + 2 * DAY))
+                store.put(mapping.changed(now, expires_at=ends))
+    theirs = sorted(site.stands().keys() - {"order:77777"})
+    for key in dice.sample(theirs, min(3, len(theirs))):
+        site.sandbox.store().set(Stored(key, "x", now + DAY))
+
+
+def test_a_kill_during_sync_full_or_prune_loses_nothing(site: Site) -> None:
+    _killed(site, 5, seed=5)
+
+
+@pytest.mark.slow
+def test_two_hundred_kills_lose_nothing(site: Site) -> None:
+    _killed(site, 200, seed=int(time.time()))
+
+
+def test_two_processes_pushing_one_order_leave_the_newer_value(site: Site) -> None:
+    site.done("add", "12345", *PARTIES, "--no-push")
+    site.sandbox.faults.add("latency", seconds=0.8, command="SetKeyValueItem")
+    first = site.start("-m", "mask_cli", "sync")
+    while not site.sandbox.requests.count("SetKeyValueItem"):
+        time.sleep(0.01)
+    # The second waits for the first's lease to end, then writes.
+    site.done("reassign", "12345", "--courier", "14155550100")
+    first.communicate()
+    assert site.stands() == site.local()
+    assert site.sandbox.requests.most_at_once() == 1
+
+
+def test_a_value_that_comes_after_its_lease_is_mended_by_sync_full(site: Site) -> None:
+    site.sandbox.faults.add("duplicate", seconds=2.5, command="SetKeyValueItem")
+    site.done("add", "12345", *PARTIES)
+    older = site.stands()
+    site.done("reassign", "12345", "--courier", "14155550100")
+    assert site.stands() == site.local()
+    until = time.monotonic() + 10
+    while site.stands() != older and time.monotonic() < until:
+        time.sleep(0.05)
+    assert site.stands() == older
+    assert site.mask("drift")[0] == 3
+    assert site.done("sync", "--full")["changed"] == 1
+    assert site.stands() == site.local()
