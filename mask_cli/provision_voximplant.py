@@ -132,7 +132,7 @@ def observe(account: VoximplantAccount, desired: Desired, pool: Pool | None = No
     number = None if application is None else application.application_id
     bound = () if number is None else tuple(account.numbers(number))
     known = {rented.number for rented in bound}
-    others = [n for n in desired.settings.numbers if desired.everything and n not in known]
+    others = [n for n in desired.settings.numbers if n not in known]
     wants_secret = desired.everything and desired.secret is not None and number is not None
     return Current(
         application,
@@ -167,8 +167,8 @@ def plan_voximplant(
     settings = replace(desired.settings, numbers=_served(desired, current))
     text = marked(render(settings))
     steps: list[Step] = []
+    _check_numbers(desired, current, take_over=take_over or not desired.everything)
     if desired.everything:
-        _check_numbers(desired, current, take_over=take_over)
         steps += _application_steps(desired, current)
     steps += _scenario_steps(desired, current, text, force=force)
     steps += _rule_steps(desired, current, settings.numbers)

@@ -98,6 +98,14 @@ def _address(text: str) -> str:
     raise BadData(f"{redacted_value(text)} is not an https:// address without a query")
 
 
+def _timeout(text: str) -> int:
+    """Read a time limit; leases are twice as long, and are not believed beyond an hour."""
+    seconds = parse_duration(text)
+    if seconds > 600:  # noqa: PLR2004 (ten minutes)
+        raise BadData(f"{redacted_value(text)} is more than 10m")
+    return seconds
+
+
 def _tokens(text: str) -> tuple[str, ...]:
     return tuple(token for token in (part.strip() for part in text.split(",")) if token)
 
@@ -215,8 +223,8 @@ SETTINGS = (
         "voximplant.timeout",
         "MASK_VOXIMPLANT_TIMEOUT",
         "10s",
-        "longest that one call to the provider may take, retries included",
-        parse_duration,
+        "longest that one call to the provider may take, retries included; 10m at most",
+        _timeout,
     ),
     Setting(
         "voximplant.report_secret",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mask_cli.cli.context import AppContext
     from mask_cli.records import Record
-    from mask_cli.routing import Route
+    from mask_cli.routing import Call, Route
 
 Caller = Annotated[str, typer.Option(metavar="NUMBER", help="Who calls, as the carrier tells it.")]
 Called = Annotated[str, typer.Option(metavar="NUMBER", help="The rented number that is called.")]
@@ -142,13 +142,13 @@ _PLAYERS: dict[str, Callable[..., Record]] = {"plivo": _via_plivo, "voximplant":
 """What plays a call, by `--via`: takes the options of `simulate`, returns the outcome's record."""
 
 
-def _decided(mask: AppContext, call: object) -> Route:
+def _decided(mask: AppContext, call: Call) -> Route:
     from mask_cli.store.calls import SqliteCalls
     from mask_cli.web.decision import decide
     from mask_cli.web.site import rules_of
 
     key = mask.store.digest_key()
-    return decide(SqliteCalls(mask.store), call, mask.now(), rules_of(mask.settings), key=key)  # type: ignore[arg-type]
+    return decide(SqliteCalls(mask.store), call, mask.now(), rules_of(mask.settings), key=key)
 
 
 def _route_record(route: Route) -> Record:

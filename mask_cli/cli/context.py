@@ -283,7 +283,7 @@ class AppContext:
             error = pusher.push(orders[0], patience=_PATIENCE).error
             return [] if error is None else [error]
         report = pusher.sync(orders)
-        return [report.last_error] if report.last_error is not None else []
+        return [report.error] if report.error is not None else []
 
     def _changed(self, change: Change) -> Record:
         now, target = self.now(), self.target()

@@ -16,14 +16,17 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     public_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Address that Plivo calls [setting public_url]."),
+        typer.Option(metavar="URL", help="Address that Plivo calls (setting public_url)."),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, metavar="K", help="Processes.")] = 1,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Check no signatures; on loopback only.")
     ] = False,
 ) -> None:
-    """Answer Plivo's webhook until SIGTERM or Ctrl-C; calls in flight are still answered."""
+    """Answer Plivo's webhook, take Voximplant's call reports, until SIGTERM or Ctrl-C.
+
+    Calls in flight are still answered.
+    """
     from mask_cli.cli.context import utc_now
     from mask_cli.web.serving import checked_site, need_packages
 

@@ -89,7 +89,7 @@ def prune(
             mask.upkeep.expect_deletions(target, mask.now())
         counts = orders.prune(grace, limit, mask.settings["retention.audit"])
         counts["calls"] = _old_calls(mask, dry_run=dry_run)
-        _tell_pruned(mask, counts, target, push=not no_push, dry_run=dry_run)
+        _tell_pruned(mask, counts, target, grace=grace, push=not no_push, dry_run=dry_run)
     if dry_run:
         mask.output.say("Dry run: nothing was changed.")
 
@@ -138,18 +138,30 @@ def doctor(
 
 def _old_calls(mask: AppContext, *, dry_run: bool) -> int:
     from mask_cli.store.calls import SqliteCalls
+    from mask_cli.web.writer import tidied
 
     calls, before = SqliteCalls(mask.store), mask.now() - mask.settings["retention.calls"]
-    return calls.count_before(before) if dry_run else calls.prune(before)
+    if dry_run:
+        return calls.count_before(before)
+    # Where no server runs any more, nobody else does.
+    while tidied(calls, mask.now()):
+        pass
+    return calls.prune(before)
 
 
 def _tell_pruned(
-    mask: AppContext, counts: dict[str, int], target: Target | None, *, push: bool, dry_run: bool
+    mask: AppContext,
+    counts: dict[str, int],
+    target: Target | None,
+    *,
+    grace: int,
+    push: bool,
+    dry_run: bool,
 ) -> None:
     """Delete there what is gone here and would live on; print the counts."""
     now, waiting = mask.now(), 0
     if target is not None:
-        mask.store.drop_gone_items(target, now)
+        mask.store.drop_gone_items(target, now - grace)
         waiting = mask.upkeep.count_pending(target, now, deletions_only=True)
         if waiting and push:
             push_deletions(mask, counts, target, waiting)

@@ -86,7 +86,7 @@ REGIONS = (
     Region(2005, "US", TEST, "Test numbers", "500", 0),
 )
 STOCK = {
-    2001: [*(f"1415666777{last}" for last in (7, 8, 9)), "14156667780", "14155550100"],
+    2001: [f"1415555012{last}" for last in range(5)],
     2002: [f"1206555010{last}" for last in range(5)],
     2003: ["18005550100"],
     2004: ["442071234567"],

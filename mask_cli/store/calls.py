@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _ENOUGH = 20
 """Candidates that are looked at; two are already a reason to ask."""
-_TIDIED = 5_000
-"""Rows that one tidying removes at most, so that no call waits for it."""
+_TIDIED, _PRUNED = 1_000, 5_000
+"""Rows that one tidying, one transaction of a prune removes at most, so that no call waits."""
 
 _COLUMNS = (
     "provider, call_id, started_at, mapping_id, order_number, role, outcome, reason, answered_at,"
@@ -163,10 +163,10 @@ class SqliteCalls:
         if rows:
             self._store.execute(sql, json.dumps(rows))
 
-    def tidy(self, *, answers_before: int, nonces_before: int, attempts_before: int) -> None:
+    def tidy(self, *, answers_before: int, nonces_before: int, attempts_before: int) -> bool:
         """Forget answers, nonces and attempts older than these moments, some at a time."""
         with self._store.writing():
-            self._store.execute(
+            gone = self._store.execute(
                 "UPDATE nonces SET answer = NULL WHERE nonce IN (SELECT nonce FROM nonces"
                 " WHERE answer IS NOT NULL AND at < ? LIMIT ?)",
                 answers_before,
@@ -176,12 +176,14 @@ class SqliteCalls:
                 ("nonces", "nonce", nonces_before),
                 ("caller_attempts", "rowid", attempts_before),
             ):
-                self._store.execute(
+                found = self._store.execute(
                     f"DELETE FROM {table} WHERE {key} IN"
                     f" (SELECT {key} FROM {table} WHERE at < ? LIMIT ?)",
                     before,
                     _TIDIED,
                 )
+                gone = max(gone, found)
+        return gone == _TIDIED
 
     def get(self, call_id: str) -> CallRecord | None:
         """Return one call."""
@@ -217,10 +219,10 @@ class SqliteCalls:
                     "DELETE FROM calls WHERE rowid IN"
                     " (SELECT rowid FROM calls WHERE started_at < ? LIMIT ?)",
                     before,
-                    _TIDIED,
+                    _PRUNED,
                 )
             gone += found
-            if found < _TIDIED:
+            if found < _PRUNED:
                 return gone
 
     def count_before(self, before: int) -> int:

@@ -158,8 +158,11 @@ class Calls(Protocol):
         """Write all in one transaction; for each tell whether its nonce had been seen."""
         ...
 
-    def tidy(self, *, answers_before: int, nonces_before: int, attempts_before: int) -> None:
-        """Forget answers, nonces and attempts older than these moments, some at a time."""
+    def tidy(self, *, answers_before: int, nonces_before: int, attempts_before: int) -> bool:
+        """Forget answers, nonces and attempts older than these moments, some at a time.
+
+        Tells whether there may be more.
+        """
         ...
 
     def get(self, call_id: str) -> CallRecord | None:

@@ -189,7 +189,6 @@ def _005_calls(db: Database) -> None:
         """
     )
     db.execute("CREATE INDEX calls_by_start ON calls (started_at)")
-    db.execute("CREATE INDEX calls_by_order ON calls (order_number) WHERE order_number IS NOT NULL")
     db.execute(
         """
         CREATE TABLE nonces (

@@ -94,7 +94,8 @@ class SyncReport:
 
     counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     problems: dict[str, str] = field(default_factory=dict)
-    last_error: MaskError | None = None
+    error: MaskError | None = None
+    """The last one, unless something was refused: that does not pass by itself."""
     stopped: bool = False
     unanswered: int = 0
     give_up_after: int = 3
@@ -110,7 +111,8 @@ class SyncReport:
         if push.error is not None:
             if len(self.problems) < _MOST_PROBLEMS:
                 self.problems[push.order] = push.error.message
-            self.last_error = push.error
+            if not isinstance(self.error, ProviderRefused):
+                self.error = push.error
 
     def stops(self, until: float | None) -> bool:
         """Tell whether to go no further: the time is up, or the provider is away."""

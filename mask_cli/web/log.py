@@ -47,7 +47,7 @@ class JsonLines(logging.Formatter):
 
 
 class Gathered(logging.StreamHandler[TextIO]):
-    """Keeps what is said inside the event loop for a moment; troubles are written at once."""
+    """Keeps lines about calls for a moment; all else is written at once, and they with it."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
@@ -56,15 +56,16 @@ class Gathered(logging.StreamHandler[TextIO]):
     def emit(self, record: logging.LogRecord) -> None:
         """Take a line."""
         self._lines.append(self.format(record))
-        if record.levelno >= logging.WARNING or len(self._lines) >= _MOST_LINES:
-            self.write()
+        about_calls = record.name == NAME and record.levelno == logging.INFO
+        if not about_calls or len(self._lines) >= _MOST_LINES:
+            self.flush()
         elif len(self._lines) == 1:
             try:
-                asyncio.get_running_loop().call_later(_MOMENT, self.write)
+                asyncio.get_running_loop().call_later(_MOMENT, self.flush)
             except RuntimeError:  # outside the event loop
-                self.write()
+                self.flush()
 
-    def write(self) -> None:
+    def flush(self) -> None:
         """Write what was gathered."""
         lines, self._lines = self._lines, []
         if lines:

@@ -175,8 +175,9 @@ class PlivoHooks:
             answered_at=None if digits is None else self._now(),
         )
         wrong = None
-        if route.wrong_order and hashed and update:
-            wrong = WrongOrder(hashed, update.call_id, route.attempts, self._now())
+        if route.wrong_order and hashed:
+            call_id = update.call_id if update else request.digest
+            wrong = WrongOrder(hashed, call_id, route.attempts, self._now())
         return Reaction(self.documents.of(route), update, wrong, route)
 
     def _update(self, request: Request, **values: Any) -> CallUpdate | None:  # noqa: ANN401 (its fields)

@@ -7,8 +7,10 @@ import queue
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from mask_cli.errors import MaskError
 from mask_cli.web.database import Database
 from mask_cli.web.decision import ATTEMPTS_WINDOW
 from mask_cli.web.guard import NONCE_SECONDS, REPEAT_SECONDS
@@ -17,18 +19,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mask_cli.store.calls_base import CallWrite, SeenNonce
+    from mask_cli.store.calls_base import Calls, CallWrite, SeenNonce
 
     Waiting = tuple[CallWrite, asyncio.Future[SeenNonce | None]]
 
 LOCK_PATIENCE = 3.0
 """Seconds to wait for another writer: the platform waits fifteen for its document."""
 _MOST = 500
-_TIDY_EVERY = 20.0
+_MOVE_EVERY = 0.5
+_TIDY_EVERY, _TIDY_AGAIN = 20.0, 0.1
+"""Seconds after which old answers and nonces are forgotten; sooner while there are many."""
+
+
+def tidied(calls: Calls, now: int) -> bool:
+    """Forget what no request needs any more, some at a time; tell whether there may be more."""
+    return calls.tidy(
+        answers_before=now - REPEAT_SECONDS,
+        nonces_before=now - NONCE_SECONDS,
+        attempts_before=now - ATTEMPTS_WINDOW,
+    )
 
 
 class GroupWriter:
-    """One thread that writes for all requests of a worker."""
+    """One thread that writes for all requests of a worker.
+
+    Another one moves the write-ahead log into the file, beside it: where a commit does that, too,
+    the calls of that moment wait for the disk.
+    """
 
     def __init__(
         self,
@@ -44,6 +61,9 @@ class GroupWriter:
         self._keep = keep
         self._queue: queue.SimpleQueue[list[Waiting] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
+        self._mover = threading.Thread(target=self._move, name="log-mover", daemon=True)
+        self._over = threading.Event()
+        self._log = Database(path, timeout=0)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._coming: list[Waiting] = []
         self._tidied = 0.0
@@ -53,11 +73,14 @@ class GroupWriter:
         """Begin; inside the event loop that will wait for the results."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
+        self._mover.start()
 
     def stop(self) -> None:
         """Write what waits, then end."""
         self._queue.put(None)
+        self._over.set()
         self._thread.join()
+        self._mover.join()
 
     def under_way(self, caller: str) -> int:
         """Count a caller's wrong order numbers that are not stored yet."""
@@ -119,15 +142,18 @@ class GroupWriter:
         assert self._loop is not None, "set by start"  # noqa: S101 (an invariant)
         self._loop.call_soon_threadsafe(_deliver, batch, result)
 
+    def _move(self) -> None:
+        while not self._over.wait(_MOVE_EVERY):
+            # The same trouble is told where it makes a difference: by whoever reads or writes.
+            with suppress(MaskError):
+                self._log.move_log()
+        self._log.close()
+
     def _tidy(self) -> None:
         self._tidied = time.monotonic()
-        now = self._now()
         try:
-            self._database.calls().tidy(
-                answers_before=now - REPEAT_SECONDS,
-                nonces_before=now - NONCE_SECONDS,
-                attempts_before=now - ATTEMPTS_WINDOW,
-            )
+            if tidied(self._database.calls(), self._now()):
+                self._tidied -= _TIDY_EVERY - _TIDY_AGAIN
         except Exception as error:  # noqa: BLE001 (the thread has to live on)
             self._database.close()
             self._trouble(error)

@@ -40,7 +40,7 @@ PARTIES = ("--courier", COURIER, "--client", CLIENT)
 _OURS = ("MASK_", "VOXIMPLANT_", "PLIVO_", "XDG_", "REQUESTS_", "SSL_CERT", "CURL_CA")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NO_COLOR", "FORCE_COLOR")
 # These answer with whole numbers because they were asked to.
-_ASKED_FOR = {"--reveal", "export"}
+_ASKED_FOR = {"--reveal", "export", "render"}
 
 
 class FixedClock:

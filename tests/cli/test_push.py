@@ -390,6 +390,33 @@ def test_what_was_done_here_is_told_when_nothing_can_be_sent_afterwards(
     assert (run.json["added"], run.json["pending"]) == (1, 1)
 
 
+def test_a_refusal_among_several_orders_is_not_taken_for_a_provider_that_is_away(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    """75 alone is worth repeating; what was refused needs somebody to look at it."""
+    for order in ("12345", "12346"):
+        mask("add", order, *PARTIES, "--no-push").done()
+    provider.faults.add("error", times=1, code=127, message="Not enough money")
+    provider.faults.add("json-status", times=0, status=500)
+    run = mask("extend", "12345", "12346", "--by", "1h", *JSON)
+    run.answered(ExitCode.PARTLY, "Not enough money")
+
+
+@pytest.mark.usefixtures("provider")
+def test_a_clock_that_was_ahead_does_not_make_a_deletion_forgotten(
+    mask: Mask, clock: FixedClock
+) -> None:
+    mask("add", "12345", *PARTIES, "--ttl", "1h").done()
+    mask("delete", "12345", "--no-push").done()
+    clock.pass_(2 * 3_600)
+    mask("prune").done()
+    clock.pass_(-2 * 3_600)
+    assert [row["order"] for row in mask("list", "--pending", *JSON).done().json] == ["12345"]
+    clock.pass_(2 * DAY)
+    mask("prune").done()
+    assert mask.query("SELECT * FROM remote_items") == []
+
+
 def test_an_item_is_not_kept_for_less_than_was_asked_for_unseen(
     mask: Mask, provider: VoximplantSandbox
 ) -> None:

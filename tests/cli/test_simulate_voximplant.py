@@ -25,6 +25,12 @@ def add(mask: Mask) -> None:
     mask("add", "12345", "--courier", COURIER, "--client", CLIENT).done()
 
 
+def rent(provider: VoximplantSandbox) -> None:
+    for phone in provider.account.phones.values():
+        if phone.number == NUMBER:
+            phone.purchased = provider.clock.now()
+
+
 def called(run: Run) -> list[str]:
     return [event["number"] for event in run.json["events"] if event["what"] == "is called"]
 
@@ -49,9 +55,7 @@ def test_the_guides_call_reaches_the_other_party(
 
 
 def test_the_deployed_text_is_played_not_ours(mask: Mask, provider: VoximplantSandbox) -> None:
-    for phone in provider.account.phones.values():
-        if phone.number == NUMBER:
-            phone.purchased = provider.clock.now()
+    rent(provider)
     mask("voximplant", "up", "--app", "masking", "--number", NUMBER).done()
     add(mask)
     (scenario,) = provider.account.scenarios.values()
@@ -110,6 +114,7 @@ def test_a_call_that_cannot_be_played_is_refused(mask: Mask, wrong: tuple[str, s
 
 
 def test_a_foreign_scenario_can_be_played_too(mask: Mask, provider: VoximplantSandbox) -> None:
+    rent(provider)
     mask("voximplant", "scenario", "deploy", "--number", NUMBER).done()
     (scenario,) = provider.account.scenarios.values()
     scenario.text = "VoxEngine.addEventListener(AppEvents.CallAlerting, (e) => e.call.reject(603));"

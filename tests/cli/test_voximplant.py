@@ -242,6 +242,12 @@ def test_a_persons_number_in_a_wrong_place_is_not_printed(
     assert changes(provider) == []
 
 
+def test_a_number_that_is_not_ours_is_not_deployed(mask: Mask, provider: VoximplantSandbox) -> None:
+    deploy = ("voximplant", "scenario", "deploy", "--number", COURIER)
+    mask(*deploy).failed(ExitCode.NOT_FOUND, "not rented here")
+    assert changes(provider) == []
+
+
 def test_deploy_does_not_overwrite_what_somebody_else_changed(
     mask: Mask, provider: VoximplantSandbox
 ) -> None:
@@ -340,6 +346,7 @@ def test_an_application_is_created_once_and_deleted_with_consent(
 
 
 def test_rules_are_created_once_listed_and_deleted(mask: Mask, provider: VoximplantSandbox) -> None:
+    rent(provider, NUMBER)
     create = ("voximplant", "rule", "create", NUMBER)
     mask(*create).failed(ExitCode.NOT_FOUND, "scenario deploy")
     mask("voximplant", "scenario", "deploy", "--number", NUMBER).done()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mask_cli.sandbox.voximplant import VoximplantSandbox
 
-RENTED = "14156667777"
+RENTED = "14155550120"
 PLACE = {
     "country_code": "US",
     "phone_category_name": "GEOGRAPHIC",
@@ -164,9 +164,9 @@ def test_a_deleted_scenario_leaves_its_rules(plain: VoximplantAPI) -> None:
 
 def test_a_rule_changes_its_pattern_and_goes(plain: VoximplantAPI) -> None:
     number = rule(plain)
-    plain.set_rule_info(rule_id=number, rule_pattern="14156667778", rule_name="other")
+    plain.set_rule_info(rule_id=number, rule_pattern="14155550121", rule_name="other")
     (shown,) = plain.get_rules(application_id=1)["result"]
-    assert (shown["rule_name"], shown["rule_pattern"]) == ("other", "14156667778")
+    assert (shown["rule_name"], shown["rule_pattern"]) == ("other", "14155550121")
     plain.del_rule(rule_id=number)
     assert code_of(plain.del_rule, rule_id=number) == 147
     assert code_of(plain.set_rule_info, rule_id=number) == 147

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mask_cli.providers.voximplant_records import VoximplantOffer
     from mask_cli.sandbox.voximplant import VoximplantSandbox
 
-NUMBER = PhoneNumber("+14156667777")
+NUMBER = PhoneNumber("+14155550120")
 TEST_NUMBER = PhoneNumber("+15005550100")
 
 

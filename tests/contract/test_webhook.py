@@ -498,6 +498,14 @@ def test_guessing_over_many_calls_is_limited(web: Running) -> None:
     assert web.call(COURIER, "12345").verdict is Verdict.CONNECTED
 
 
+def test_a_call_without_an_id_cannot_guess_for_ever(web: Running) -> None:
+    web.put(mapping("45678", COURIER, STRANGER))
+    for n in range(10):
+        web.ask("digits?attempts=0", fields(COURIER, CallUUID="", Digits=f"9000{n}"))
+    last = web.ask("digits?attempts=0", fields(COURIER, CallUUID="", Digits="12345"))
+    assert dialled(last) == []
+
+
 def test_attempts_are_counted_without_keeping_the_number(web: Running) -> None:
     web.put(mapping("45678", COURIER, STRANGER))
     web.ask("digits?attempts=0", fields(COURIER, Digits="99999"))

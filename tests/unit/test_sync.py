@@ -132,7 +132,7 @@ class Bench:
 @pytest.fixture
 def bench(sandbox: VoximplantSandbox, tmp_path: Path) -> Iterator[Bench]:
     credentials = load_credentials(sandbox.credentials_file)
-    with Voximplant(credentials, sandbox.endpoint, deadline=0.4, pause=0.005) as account:
+    with Voximplant(credentials, sandbox.endpoint, deadline=1.5, pause=0.005) as account:
         bench = Bench(sandbox, tmp_path / "mask.db", account, [int(time.time())])
         yield bench
         bench.store.close()
@@ -738,22 +738,23 @@ def test_two_pushes_of_one_order_at_once_never_leave_the_older_value(
     bench: Bench, round_: int
 ) -> None:
     bench.put()
-    bench.sandbox.faults.add("latency", seconds=0.03, command=SET)
+    bench.sandbox.faults.add("latency", seconds=0.1, command=SET)
+    # A request that a busy computer makes late would keep its lease: not what is tried here.
+    bench.account.close()
+    bench.account = Voximplant(bench.account.credentials, bench.sandbox.endpoint, deadline=20)
+    bench.remote = bench.account.key_value_store("1")
     results: list[Push] = []
     first = pushed_in_a_thread(bench, "12345", results)
-    time.sleep(0.01 * round_)
+    time.sleep(0.03 * round_)
     newest = bench.put(courier=THIRD)
     others = [pushed_in_a_thread(bench, "12345", results) for _ in range(2)]
     for thread in (first, *others):
         thread.join(30)
 
     outcomes = [push.outcome for push in results]
+    bench.account.close()
     assert len(outcomes) == 3
-    # On a busy machine an attempt may be given up, and then its lease is kept.
-    assert set(outcomes) <= {Outcome.SET, Outcome.NOTHING, Outcome.WAITING}
-    for push in (push for push in results if push.outcome is Outcome.WAITING):
-        bench.time[0] = max(bench.time[0], push.until)
-        bench.push()
+    assert set(outcomes) <= {Outcome.SET, Outcome.NOTHING}
     assert bench.stands() == {KEY: remote_value(newest)}
     assert bench.pending() == []
     assert bench.sandbox.requests.most_at_once() == 1
@@ -765,12 +766,12 @@ def test_an_attempt_that_comes_late_does_not_undo_a_newer_push(bench: Bench, lat
     if late == DELETE:
         bench.push()
         bench.forget()
-    # The first attempt is given up after 0.16 s, and carried out after 0.3 s all the same.
-    bench.sandbox.faults.add("latency", seconds=0.3, command=late)
+    # The first attempt is given up after 0.6 s, and carried out after 0.9 s all the same.
+    bench.sandbox.faults.add("latency", seconds=0.9, command=late)
     assert bench.push().outcome in (Outcome.SET, Outcome.DELETED)
     newest = bench.put(courier=OTHER)
     first = bench.push()
-    time.sleep(0.3)
+    time.sleep(0.9)
 
     if first.outcome is Outcome.WAITING:
         bench.time[0] = first.until
