@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mask_cli.errors import BadData
 from mask_cli.provision import Row
-from mask_cli.redaction import redacted_number
+from mask_cli.redaction import redacted_number, redacted_text
 from mask_cli.scenario.render import REPORT_SECRET, configuration_of, digest
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class BindScenario:
         """Show the step."""
         runs = ", ".join(name for _, name in self.rule.scenarios) or None
         after = f"{runs}, {self.name}" if runs else self.name
-        return [Row("bind_scenario", self.rule.name, "scenarios", runs, after)]
+        return [Row("bind_scenario", redacted_text(self.rule.name), "scenarios", runs, after)]
 
     def carry_out(self, account: VoximplantAccount, place: Place) -> None:
         """Do it."""
@@ -142,7 +142,8 @@ class AssignNumber:
     def rows(self) -> list[Row]:
         """Show the step."""
         rented = self.number
-        before = rented.application and f"{rented.application} / {rented.rule or 'no rule'}"
+        rule = redacted_text(rented.rule or "no rule")
+        before = rented.application and f"{rented.application} / {rule}"
         after = f"{self.application} / its own rule"
         return [Row("assign_number", rented.number, "application / rule", before, after)]
 

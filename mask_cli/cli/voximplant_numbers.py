@@ -94,7 +94,7 @@ def assign(
     number: Number,
     application: Application = None,
     rule: Annotated[
-        str | None, typer.Option(metavar="NAME|ID", help="[the rule for this number]")
+        str | None, typer.Option(metavar="NAME|ID", help="Which rule (the one for this number).")
     ] = None,
     take_over: TakeOver = False,
     dry_run: DryRun = False,

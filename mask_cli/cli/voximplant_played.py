@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def scenario_of(mask: AppContext, called: PhoneNumber) -> str:
     """Return the deployed text where an account is configured, else what the settings make."""
+    from mask_cli.cli.voximplant_shown import pooled_numbers
     from mask_cli.provision_voximplant import deployed_text
     from mask_cli.scenario.configured import scenario_settings
     from mask_cli.scenario.render import render
@@ -25,8 +26,7 @@ def scenario_of(mask: AppContext, called: PhoneNumber) -> str:
         if text is not None:
             return text
         mask.output.warn("no scenario is deployed: this plays the one that would be")
-    pooled = [one.number for one in mask.store.pool.numbers() if one.provider == "voximplant"]
-    return render(scenario_settings(mask.settings, pooled or [called]))
+    return render(scenario_settings(mask.settings, pooled_numbers(mask) or [called]))
 
 
 def storage_of(mask: AppContext, text: str) -> Storage:

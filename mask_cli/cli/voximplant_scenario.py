@@ -19,6 +19,7 @@ from mask_cli.cli.voximplant_shown import (
     carried_out,
     desired,
     planned,
+    pooled_numbers,
     spoken,
 )
 from mask_cli.errors import FileProblem, PartlyDone, UsageError
@@ -108,7 +109,7 @@ def deploy(
 def _own_text(
     mask: AppContext, numbers: list[str] | None, operator: str | None, report_url: str | None
 ) -> str:
-    pooled = [n.number.e164 for n in mask.store.pool.numbers() if n.provider == "voximplant"]
+    pooled = [number.e164 for number in pooled_numbers(mask)]
     return rendered(spoken(mask, numbers or pooled, operator, report_url))
 
 

@@ -12,13 +12,16 @@ import typer
 from mask_cli.cli.plivo_shown import step_record, whole
 from mask_cli.errors import UsageError
 from mask_cli.provision_voximplant import Desired, apply, observe, plan_voximplant, scenario_name
+from mask_cli.redaction import redacted_text
 from mask_cli.scenario.configured import scenario_settings
 from mask_cli.scenario.render import digest
+from mask_cli.voximplant_steps import PROVIDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mask_cli.cli.context import AppContext
+    from mask_cli.models import PhoneNumber
     from mask_cli.providers.voximplant_records import VoximplantNumber, VoximplantOffer
     from mask_cli.provision_voximplant import Plan
     from mask_cli.records import Record
@@ -42,14 +45,14 @@ Operator = Annotated[
 ]
 ReportUrl = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="Where calls are reported [public_url/voximplant/calls]."),
+    typer.Option(metavar="URL", help="Where calls are reported (public_url + /voximplant/calls)."),
 ]
 Application = Annotated[
     str | None,
     typer.Option("--app", metavar="NAME|ID", help="The application (setting)."),
 ]
 Scenario = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The scenario's name [mask-APPLICATION].")
+    str | None, typer.Option(metavar="NAME", help="The scenario's name (mask-APPLICATION).")
 ]
 Force = Annotated[
     bool, typer.Option("--force", help="Overwrite a scenario that somebody else changed.")
@@ -66,6 +69,15 @@ def spoken(
         operator=None if operator is None else mask.number(operator),
         report_url=report_url,
     )
+
+
+def pooled_numbers(mask: AppContext) -> list[PhoneNumber]:
+    """Return the numbers of the pool that are Voximplant's and still ours."""
+    return [
+        one.number
+        for one in mask.store.pool.numbers()
+        if one.provider == PROVIDER and one.state != "released"
+    ]
 
 
 def desired(
@@ -124,7 +136,8 @@ def carried_out(mask: AppContext, wanted: Desired, plan: Plan, *, dry_run: bool)
 
 def number_record(number: VoximplantNumber) -> Record:
     """Return a rented number's record."""
-    return {name: whole(getattr(number, name)) for name in NUMBER_FIELDS}
+    record = {name: whole(getattr(number, name)) for name in NUMBER_FIELDS}
+    return {**record, "rule": number.rule and redacted_text(number.rule)}
 
 
 def offer_record(offer: VoximplantOffer) -> Record:

@@ -299,6 +299,16 @@ def test_render_prints_what_is_deployed_and_check_approves_it(mask: Mask) -> Non
     assert len(run.json) > 40
 
 
+def test_render_takes_the_numbers_of_the_pool_that_are_still_ours(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    rent(provider, NUMBER, SECOND)
+    mask(*UP, "--number", SECOND).done()
+    mask("voximplant", "number", "unrent", SECOND, "--yes").done()
+    text = mask("voximplant", "scenario", "render").done().out
+    assert configuration_of(text)["numbers"] == [NUMBER]
+
+
 def test_render_writes_a_file_or_says_why_not(mask: Mask) -> None:
     render = ("voximplant", "scenario", "render", "--number", NUMBER)
     mask(*render, "-o", str(mask.home / "s.js")).done()
