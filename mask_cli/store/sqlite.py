@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mask_cli.models import Mapping, RemoteItem, Target
@@ -22,7 +22,6 @@ from mask_cli.store.columns import (
     conditions,
 )
 from mask_cli.store.connection import connect, translated
-from mask_cli.store.pool import SqlitePool
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,15 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mask_cli.store.base import Staging
-
-_PRUNE_ROUND = 200_000
-"""So many order numbers are held in memory by a prune."""
-_PRUNE_BATCH, _PRUNE_LEAST = 50_000, 1_000
-_PRUNE_HOLD = 0.5
-"""Seconds that a prune's transaction should take: shorter ones cost more, longer ones keep others
-waiting; the batches, at first _PRUNE_BATCH, grow and shrink to meet it."""
-_PRUNE_PAUSE = 0.12
-"""Seconds between them: one who waits for SQLite's lock may sleep for a tenth before it looks."""
+    from mask_cli.store.pool import SqlitePool
 
 
 class SqliteStore:
@@ -46,9 +37,15 @@ class SqliteStore:
 
     def __init__(self, path: Path, connection: sqlite3.Connection | None = None) -> None:
         self.path = path
-        self.pool = SqlitePool(self)
         self.connection = connection or connect(path)
         self._target_ids: dict[str, int] = {}
+
+    @cached_property
+    def pool(self) -> SqlitePool:
+        """The virtual numbers."""
+        from mask_cli.store.pool import SqlitePool
+
+        return SqlitePool(self)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -157,45 +154,10 @@ class SqliteStore:
         return [row[0] for row in self.rows(sql, beginning, beginning + ":", now, limit)]
 
     def forget_expired(self, before: int, limit: int | None) -> Iterator[int]:
-        """Remove expired mappings in transactions of their own; yield how many each removed.
+        """Remove expired mappings in transactions of their own; yield how many each removed."""
+        from mask_cli.store.pruning import forget_expired
 
-        By primary key and in its order, with rare checkpoints: what is left of the cost is
-        that of the indexes.
-        """
-        self.execute("PRAGMA wal_autocheckpoint = 50000")
-        self.execute("PRAGMA cache_size = -131072")
-        size = _PRUNE_BATCH
-        left = -1 if limit is None else limit
-        while left:
-            most = _PRUNE_ROUND if left < 0 else min(left, _PRUNE_ROUND)
-            orders = self.rows(
-                "SELECT order_number FROM mappings WHERE expires_at <= ? LIMIT ?", before, most
-            )
-            found = sorted(order for (order,) in orders)
-            left = left - len(found) if left > 0 else left
-            last = len(found) < most
-            while found:
-                batch, found = found[:size], found[size:]
-                gone, seconds = self._forgotten(batch, before)
-                size = max(_PRUNE_LEAST, min(2 * size, int(size * _PRUNE_HOLD / seconds)))
-                yield gone
-                if found:
-                    time.sleep(_PRUNE_PAUSE)
-            if last:
-                return
-
-    def _forgotten(self, orders: list[str], before: int) -> tuple[int, float]:
-        """Remove those orders that are still expired; return how many, and the seconds it took."""
-        started = time.perf_counter()
-        with self.writing():
-            if not self.pool.is_empty():
-                gone_now = (self.get(order) for order in orders)
-                bound = [m for m in gone_now if m and m.virtual_number and m.expires_at <= before]
-                self.pool.release(bound, before)
-            sql = "DELETE FROM mappings WHERE order_number = ? AND expires_at <= ?"
-            values = [(order, before) for order in orders]
-            gone = self.connection.executemany(sql, values).rowcount
-        return gone, time.perf_counter() - started
+        yield from forget_expired(self, before, limit)
 
     def count_expired(self, before: int) -> int:
         """Count the mappings that expired at or before a moment."""

@@ -459,7 +459,7 @@ def test_others_can_write_while_expired_mappings_are_removed(
 def test_a_mapping_extended_meanwhile_is_not_removed_as_expired(
     store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mask_cli.store.sqlite._PRUNE_BATCH", 1)
+    monkeypatch.setattr("mask_cli.store.pruning._PRUNE_BATCH", 1)
     orders = ["11111", "22222", "33333"]
     with store.writing():
         for order in orders:
