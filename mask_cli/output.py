@@ -14,9 +14,9 @@ from enum import StrEnum
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from mask_cli.errors import FileProblem
+from mask_cli.errors import ConfigurationError, FileProblem
 from mask_cli.models import PhoneNumber
-from mask_cli.redaction import redacted_message
+from mask_cli.redaction import redacted_message, redacted_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -142,9 +142,11 @@ class Output:
 
     def error(self, error: MaskError) -> None:
         """Tell a person what happened and what to do."""
-        self.tell(f"Error: {error.message}")
+        # What names files, no order numbers: ten digits there are a number written at home.
+        hide = redacted_text if isinstance(error, FileProblem | ConfigurationError) else str
+        self.tell(f"Error: {hide(error.message)}")
         if error.hint:
-            self.tell(f"Hint: {error.hint}")
+            self.tell(f"Hint: {hide(error.hint)}")
 
     def progress(self, what: str, total: int) -> AbstractContextManager[Callable[[], None]]:
         """Draw a bar on a terminal, nothing elsewhere; call the result once a step."""

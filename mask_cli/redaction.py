@@ -18,10 +18,10 @@ _TWO_DIGIT_CODES = frozenset(
 _BETWEEN = r"[\s().\-/\u2010-\u2015\u00a0]{0,3}"
 """What people put between the digits of a number."""
 
+_DATE = r"(?<!\d)(?:19|20)\d\d-[01]\d-[0-3]\d(?!\d)"
+_MOMENT = re.compile(rf"{_DATE}(?:[ T]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 # Seven is where a subscriber number begins. Dates are no numbers.
-_NUMBER_LIKE = re.compile(
-    rf"(?<!\d)(?:19|20)\d\d-[01]\d-[0-3]\d(?!\d)|(?P<number>\+?\d(?:{_BETWEEN}\d){{6,}})"
-)
+_NUMBER_LIKE = re.compile(rf"{_DATE}|(?P<number>\+?\d(?:{_BETWEEN}\d){{6,}})")
 # Order numbers end at ten digits; what is longer, or has a plus, can only be a phone number.
 # So can three, three and four digits with something between them, as the guides write it.
 _WRITTEN = r"(?<![\d.:-])(?:\d{1,3}[ .\-/]{1,2})?\(?\d{3}\)?[ .\-/]{1,2}\d{3}[ .\-/]\d{4}(?!\d)"
@@ -62,7 +62,7 @@ def redacted_value(value: object) -> str:
     """
     text = "".join(c if c.isprintable() else "?" for c in str(value)[: _LONGEST_SHOWN * 2])
     digits = [i for i, c in enumerate(text) if c.isdigit()]
-    if len(digits) >= 7:  # noqa: PLR2004 (see _NUMBER_LIKE)
+    if len(digits) >= 7 and not _MOMENT.fullmatch(text):  # noqa: PLR2004 (see _NUMBER_LIKE)
         hidden = set(digits[:-2])
         text = "".join("•" if i in hidden else c for i, c in enumerate(text))
     if len(text) > _LONGEST_SHOWN or len(str(value)) > _LONGEST_SHOWN * 2:

@@ -187,7 +187,7 @@ def test_no_link_leads_nowhere(page: Path) -> None:
 def test_files_that_are_named_are_there() -> None:
     for page in PAGES:
         names = re.findall(
-            r"\b(?:sample_data|docs|tests|benchmarks|mask_cli)/[\w./]*\w", page.read_text()
+            r"\b(?:sample_data|docs|tests|benchmarks|mask_cli)/[\w./-]*\w", page.read_text()
         )
         assert [name for name in names if not (ROOT / name).exists()] == [], page.name
 

@@ -41,7 +41,7 @@ def route(
     else:
         mask.output.record(_route_record(decided))
     if expect is not None and decided.reason is not expect:
-        mask.output.say(f"Expected {expect}, but it is {decided.reason}.")
+        mask.output.tell(f"Expected {expect}, but it is {decided.reason}.")
         raise typer.Exit(ExitCode.DECLINED)
 
 
@@ -74,7 +74,9 @@ def simulate(
         raise UsageError(f"--via takes {', '.join(_PLAYERS)}")
     outcome = _PLAYERS[via](mask, caller, called, press or (), callee, url, expect)
     _tell(mask, outcome)
-    if (expect or "connected") not in (outcome["verdict"], outcome.get("reason")):
+    wanted = expect or "connected"
+    if wanted not in (outcome["verdict"], outcome.get("reason")):
+        mask.output.tell(f"Expected {wanted}, but it is {outcome['verdict']}.")
         raise typer.Exit(ExitCode.DECLINED)
 
 

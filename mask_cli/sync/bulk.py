@@ -32,6 +32,8 @@ _FRESH = 3.0
 """Seconds after which a claim is too old to be sent; below the margin of its lease."""
 _LAST_MOMENT = 2.0
 """Seconds that requests under way get when a run has to end."""
+_CLOSING = 0.5
+"""Seconds that threads get to come back before their connections are closed."""
 _GATHER = 0.008
 """Seconds in which answers are gathered for one transaction."""
 _MOST_WAITING = 10_000
@@ -69,7 +71,7 @@ class Bulk:
             # Also when a signal ended it: what is answered by now is worth keeping.
             self._halted.set()
             self._drained()
-            self._crew.dismiss()
+            self._crew.dismiss(_CLOSING)
         if self._failure is not None:
             raise self._failure
         return self.report
@@ -164,7 +166,7 @@ class Bulk:
         return self.pusher.send(claim)
 
     def _drained(self) -> None:
-        """Settle what comes back within the last moment, or by `until` and a moment."""
+        """Settle what comes back within the last moment."""
         end = time.monotonic() + _LAST_MOMENT
         while (self._crew.outstanding or self._finished) and time.monotonic() < end:
             self._crew.results(end - time.monotonic(), into=self._finished)

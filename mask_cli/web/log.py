@@ -75,6 +75,9 @@ class Gathered(logging.StreamHandler[TextIO]):
 
 def set_up() -> None:
     """Send our lines, and the server's, to stderr."""
+    # Nobody reads where in the program a line comes from; finding out costs more than writing it.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 (as logging's docs advise)
     handler = Gathered()
     handler.setFormatter(JsonLines())
     for name in (NAME, "uvicorn"):

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 PROVIDER = "plivo"
 MOST_ATTEMPTS = 99
-_CALL_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
+# With a letter in it: an id that could be a phone number is not the platform's.
+_CALL_ID = re.compile(r"(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_-]{8,64}", re.ASCII)
 _CAUSE = re.compile(r"[A-Z][A-Z_]{0,48}", re.ASCII)
 _RECORDING = re.compile(r"https://[!-~]{1,400}", re.ASCII)
 _LIVE = frozenset({"ringing", "in-progress"})
@@ -155,8 +156,8 @@ class PlivoHooks:
         self, request: Request, desk: Desk, *, digits: str | None, attempts: int
     ) -> Reaction:
         call = Call(request.get("From"), request.get("To"), digits, attempts)
-        caller = parse_endpoint(call.caller)
-        hashed = caller_key(desk.key, caller) if caller and digits is not None else None
+        caller = None if digits is None else parse_endpoint(call.caller)
+        hashed = caller_key(desk.key, caller) if caller else None
         route = decide(
             desk.calls,
             call,
@@ -183,8 +184,7 @@ class PlivoHooks:
     def _update(self, request: Request, **values: Any) -> CallUpdate | None:  # noqa: ANN401 (its fields)
         """Return what is kept of a call; nothing when its id is none."""
         call_id = _matching(_CALL_ID, request.get("CallUUID"))
-        # An id that could be a phone number is not the platform's.
-        if call_id is None or parse_endpoint(call_id) is not None:
+        if call_id is None:
             return None
         return CallUpdate(PROVIDER, call_id, self._now())._replace(**values)
 

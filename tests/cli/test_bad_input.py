@@ -195,3 +195,15 @@ def test_a_shortened_order_length_hides_nothing(
     assert mask("list", "--all", "--format", "json").done().json == []
     for words in (("show", "12345"), ("delete", "12345"), ("add", "12345", *PARTIES)):
         mask(*words).failed(ExitCode.BAD_DATA, "order_digits")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("import", "4155550100"), ("--config", "4155550100", "list"), ("export", "4155550100/x")],
+)
+def test_a_number_written_as_at_home_is_not_repeated_from_a_file_name(
+    mask: Mask, words: tuple[str, ...]
+) -> None:
+    run = mask(*words)
+    assert run.code in (ExitCode.UNREADABLE, ExitCode.CONFIGURATION)
+    assert "4155550100" not in run.out + run.err

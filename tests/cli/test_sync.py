@@ -121,6 +121,38 @@ def test_a_signal_stops_cleanly_and_the_next_run_goes_on(
     assert provider.requests.count("SetKeyValueItem") == 400
 
 
+def test_a_silent_provider_does_not_keep_a_run_that_is_told_to_stop(
+    mask: Mask, provider: VoximplantSandbox, clock: FixedClock
+) -> None:
+    clock.run()
+    filled(mask, 10)
+    provider.faults.add("silent", times=0)
+    process = mask.start("sync", *JSON)
+    while not provider.requests.count("SetKeyValueItem"):
+        time.sleep(0.01)
+    told = time.monotonic()
+    process.terminate()
+    out, _ = process.communicate(timeout=10)
+    assert (process.returncode, out) == (ExitCode.TERMINATED, b"")
+    assert time.monotonic() - told < 6
+    assert len(mask.query("SELECT 1 FROM remote_items WHERE intent = 'set'")) == 3
+
+
+def test_the_bound_of_a_run_holds_when_nobody_answers(
+    mask: Mask, provider: VoximplantSandbox, clock: FixedClock
+) -> None:
+    filled(mask, 10)
+    provider.faults.add("silent", times=0)
+    started = time.monotonic()
+    run = mask("sync", "--timeout", "1s", *JSON)
+    run.answered(ExitCode.TRY_LATER)
+    assert time.monotonic() - started < 6
+    assert run.json["pending"] == 10
+    provider.faults.clear()
+    clock.pass_(60)
+    assert mask("sync", *JSON).done().json["pending"] == 0
+
+
 # Locks
 
 

@@ -134,6 +134,13 @@ def test_a_pipeline_can_assert_on_the_verdict(
     stocked("simulate", *CALL, *more, "--expect", verdict).done()
 
 
+def test_a_quiet_job_that_fails_still_says_why(stocked: Mask) -> None:
+    run = stocked("simulate", *CALL, "--callee", "busy", "--quiet")
+    run.answered(ExitCode.DECLINED, "Expected connected, but it is not_connected.")
+    run = stocked("route", *CALL, "--expect", "operator", "--quiet")
+    run.answered(ExitCode.DECLINED, "Expected operator, but it is courier_to_client.")
+
+
 def test_only_the_operator_reached_is_not_the_parties_connected(
     stocked: Mask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

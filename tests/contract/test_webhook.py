@@ -8,7 +8,7 @@ import threading
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -405,6 +405,16 @@ def test_a_body_that_is_no_form_is_refused(web: Running, kind: str) -> None:
         connection.request("POST", "/plivo/answer", b'{"From":"14156667777"}', headers)
         with connection.getresponse() as answer:
             assert answer.status == 415
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a", "a=", "=", "=b", "a=b&&c=d&", "a=b=c", "a+b=c+d", "a%20b=%2B1", "a=%C3%A9", "a=%ff",
+     "a=%zz%", "%", "a;b=c", "é=ü", "a=1&a=2"],
+)  # fmt: skip
+def test_a_form_is_read_as_the_signature_reads_it(text: str) -> None:
+    wanted = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
+    assert request_module._pairs(text) == wanted
 
 
 # What a caller may send

@@ -147,3 +147,12 @@ def test_a_bad_value_shows_at_most_two_digits_of_a_number(value: str) -> None:
 def test_a_bad_value_without_a_number_can_be_recognised() -> None:
     assert redacted_value("12a45") == "'12a45'"
     assert redacted_value(None) == "'None'"
+
+
+@pytest.mark.parametrize("text", ["2026-02-30", "2026-02-30 18:00", "2026-02-30T18:00:00Z"])
+def test_a_wrong_date_can_be_recognised_in_its_error(text: str) -> None:
+    assert redacted_value(text) == f"'{text}'"
+
+
+def test_a_number_behind_a_date_is_hidden_all_the_same() -> None:
+    assert "4155550100" not in redacted_value("2026-02-30 4155550100")
