@@ -283,3 +283,52 @@ def test_a_history_that_is_not_the_documented_one_is_an_error(value: object) -> 
 )
 def test_a_price_is_shown_as_it_came(given: object, shown: str | None) -> None:
     assert read_price(given) == shown
+
+
+# Answers that are not the documented ones
+
+READS: dict[str, Callable[[VoximplantAccount], object]] = {
+    "GetScenarios": lambda vox: vox.find_scenario("mask", "1"),
+    "GetRules": lambda vox: vox.rules("1"),
+    "GetPhoneNumbers": lambda vox: vox.find_number(NUMBER),
+    "GetPhoneNumberCategories": lambda vox: list(vox.regions("US")),
+    "GetPhoneNumberRegions": lambda vox: list(vox.regions("US", "GEOGRAPHIC")),
+    "GetNewPhoneNumbers": lambda vox: list(vox.offers(next(vox.regions("US")))),
+    "GetSecretValue": lambda vox: vox.secret("1", "MASK_REPORT_SECRET"),
+    "GetCallHistory": lambda vox: list(
+        vox.sessions(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC), "1")
+    ),
+}
+ODD: list[object] = [None, 1, "text", {"a": 1}, [None], [1], [{}], [[]], [{"phone_id": True}]]
+BROKEN = ("null", "number", "list", "broken-json", "empty", "html-200", "no-type", "error-text")
+
+
+@pytest.mark.parametrize("command", READS)
+@pytest.mark.parametrize("result", ODD, ids=repr)
+def test_an_odd_result_is_never_taken_for_an_answer(
+    vox: VoximplantAccount, sandbox: VoximplantSandbox, command: str, result: object
+) -> None:
+    sandbox.faults.add("result", command=command, result=result, times=0)
+    with pytest.raises(ProviderUnavailable):
+        READS[command](vox)
+
+
+@pytest.mark.parametrize("command", READS)
+def test_a_broken_answer_is_never_taken_for_one(
+    vox: VoximplantAccount, sandbox: VoximplantSandbox, command: str
+) -> None:
+    for kind in BROKEN:
+        sandbox.faults.add(kind, command=command, times=0)
+        with pytest.raises(ProviderUnavailable):
+            READS[command](vox)
+        sandbox.faults.clear()
+
+
+@pytest.mark.parametrize("made", [None, "1", {}, [], True])
+def test_something_made_without_an_id_is_of_unknown_fate(
+    vox: VoximplantAccount, sandbox: VoximplantSandbox, made: object
+) -> None:
+    sandbox.faults.add("result", command="AddScenario", result=made)
+    with pytest.raises(ProviderUnavailable) as raised:
+        vox.add_scenario("mask", "text", "1")
+    assert raised.value.unsure
