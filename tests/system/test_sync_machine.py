@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from mask_cli.reconcile import Plan
 
-ORDERS = st.sampled_from([f"0000{n}" for n in range(5)])
+ORDERS = st.sampled_from([f"0000{n}" for n in range(3)])
 PARTIES = st.sampled_from([PhoneNumber(f"+1415555010{n}") for n in range(4)])
 CLIENT = PhoneNumber("+13333333333")
 FAULTS = ("lost", "reset", "throttling", "html-200", "html-status", "too-many", "truncated")
@@ -116,9 +116,23 @@ class SyncMachine(RuleBasedStateMachine):
         else:
             self.local[order] = after
 
-    @rule(order=ORDERS, courier=PARTIES, ttl=st.sampled_from([60, DAY, 120 * DAY]))
-    def add(self, order: str, courier: PhoneNumber, ttl: int) -> None:
+    @rule(
+        order=ORDERS,
+        courier=PARTIES,
+        ttl=st.sampled_from([60, DAY, 120 * DAY]),
+        fault=st.sampled_from([None, None, *FAULTS]),
+    )
+    def add_and_push(self, order: str, courier: PhoneNumber, ttl: int, fault: str | None) -> None:
+        if fault is not None:
+            # So often that the adapter gives up.
+            self.sandbox.faults.add(fault, times=4)
         new = NewMapping(courier, CLIENT, order, self.now + ttl)
+        self._did(order, self.orders.add(new, overwrite=True).after)
+        self.sync(1)
+
+    @rule(order=ORDERS, courier=PARTIES)
+    def add(self, order: str, courier: PhoneNumber) -> None:
+        new = NewMapping(courier, CLIENT, order, self.now + DAY)
         self._did(order, self.orders.add(new, overwrite=True).after)
 
     @rule(order=ORDERS, courier=PARTIES)
