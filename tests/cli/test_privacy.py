@@ -101,7 +101,6 @@ GOOD: dict[tuple[str, ...], tuple[str, ...]] = {
     ("calls", "stats"): (),
     ("calls", "export"): ("calls.csv",),
     ("calls", "import"): ("--since", "1d"),
-    ("drift",): (),
     ("voximplant", "app", "list"): (),
     ("voximplant", "app", "create"): ("shop",),
     ("voximplant", "number", "search"): ("US",),
