@@ -204,6 +204,7 @@ def test_reader_is_warned_before_the_first_command_that_touches_a_real_account()
     assert warning < README.index("## Tasks") < README.index("export VOXIMPLANT_CREDENTIALS")
 
 
+@pytest.mark.slow
 def test_commands_of_the_tasks_really_work(tmp_path: Path) -> None:
     """Run them in the order of the page, in a sandbox, from a copy of the sample data."""
     bin_folder = tmp_path / "bin"

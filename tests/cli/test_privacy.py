@@ -168,12 +168,19 @@ def test_no_command_is_forgotten_here() -> None:
     assert set(EVERY) - RUNS_UNTIL_STOPPED - TAKES_SECONDS == set(GOOD)
 
 
+@pytest.mark.parametrize(
+    "forms",
+    [
+        pytest.param(("json", "table"), id="some"),
+        pytest.param(FORMATS, id="all", marks=pytest.mark.slow),
+    ],
+)
 def test_every_command_that_works_shows_no_number(
-    mask: Mask, provider: VoximplantSandbox, filled: None
+    mask: Mask, provider: VoximplantSandbox, filled: None, forms: tuple[str, ...]
 ) -> None:
     assert (provider, filled) == (provider, None)
     for path, words in GOOD.items():
-        for form in FORMATS:
+        for form in forms:
             debug = () if form == "json" else ("--debug",)
             run = mask(*path, *words, "--format", form, *debug)
             if path != ("export",):

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# Nearly all of their time is the start of processes.
+pytestmark = pytest.mark.slow
+
 SEED = int(os.environ.get("MASK_CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 CLIENT = "13333333333"
 COURIERS = ("12222222222", "14155550100")

@@ -170,10 +170,14 @@ class SyncMachine(RuleBasedStateMachine):
 
     # What others and the network do
 
-    @rule(order=ORDERS, days=st.integers(1, 80))
-    def somebody_writes_there(self, order: str, days: int) -> None:
-        if order in self.local or self._item(order):
-            self.sandbox.store().set(Stored(f"order:{order}", "x", self.now + days * DAY))
+    @rule(order=ORDERS, value=st.sampled_from(["x", None]), sooner=st.integers(0, 50))
+    def somebody_writes_there(self, order: str, value: str | None, sooner: int) -> None:
+        """Change what we wrote; under a key that is not in the base it would be foreign."""
+        item = self.store.item(order, self.target)
+        stands = self.sandbox.items().get(f"order:{order}")
+        if item is not None and item.expires_at is not None and stands is not None:
+            until = max(self.now + 1, min(item.expires_at, stands.expires_at) - sooner)
+            self.sandbox.store().set(Stored(stands.key, value or stands.value, until))
 
     @rule(order=ORDERS)
     def somebody_deletes_there(self, order: str) -> None:
@@ -236,9 +240,6 @@ class SyncMachine(RuleBasedStateMachine):
         active = {o: m for o, m in self.local.items() if m.expires_at > self.now}
         assert values == {f"order:{o}": remote_value(m) for o, m in active.items()}
         assert all(items[f"order:{o}"].expires_at <= m.expires_at for o, m in active.items())
-
-    def _item(self, order: str) -> object:
-        return self.store.item(order, self.target)
 
     def _sync(self, remote: Any, jobs: int) -> None:
         pusher = Pusher(

@@ -125,6 +125,7 @@ def test_a_plan_does_not_show_a_party() -> None:
     assert not any(number.digits in shown for number in (A, B, N1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["many", "regular", "hub"])
 def test_a_hundred_thousand_mappings_do_not_take_minutes(shape: str) -> None:
     edges = {"many": many, "regular": regular, "hub": hub}[shape]()
