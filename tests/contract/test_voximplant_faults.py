@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from mask_cli.providers.voximplant import VoximplantStore
     from mask_cli.sandbox.voximplant import VoximplantSandbox
 
+pytestmark = pytest.mark.slow
+
 VALUE = '{"courier":"12222222222","client":"13333333333"}'
 
 

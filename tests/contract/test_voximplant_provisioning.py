@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mask_cli.providers.voximplant_records import VoximplantOffer
     from mask_cli.sandbox.voximplant import VoximplantSandbox
 
+pytestmark = pytest.mark.slow
+
 NUMBER = PhoneNumber("+14155550120")
 TEST_NUMBER = PhoneNumber("+15005550100")
 

@@ -17,6 +17,8 @@ from mask_cli.sandbox.voximplant import VoximplantSandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 NUMBER = "12065550100"
 UP = ("up", "--app", "fresh", "--number", NUMBER, "--report-url", "https://mask.example/x")

@@ -23,6 +23,8 @@ from mask_cli.store.sqlite import SqliteStore
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PARTIES = ("--courier", "12222222222", "--client", "13333333333")
 # One process: adds, deletes and syncs as fast as it can, as several shells would.
