@@ -154,8 +154,11 @@ def _applied(staging: Staging, store: PooledStore, run: _Run, now: int) -> Impor
                 hint="--on-conflict skip keeps the old ones, --on-conflict replace the new ones",
             )
     first = store.last_revision() + 1
-    if options.on_conflict == "replace" and not store.pool.is_empty():
-        overwritten = [store.get(row.order) for row in staging.conflicts(now)]
+    if not store.pool.is_empty():
+        orders = staging.outlived(now)
+        if options.on_conflict == "replace":
+            orders += [row.order for row in staging.conflicts(now)]
+        overwritten = [store.get(order) for order in orders]
         store.pool.release([mapping for mapping in overwritten if mapping], now)
     counts = staging.apply(now, replace=options.on_conflict == "replace")
     if options.on_conflict == "fail":

@@ -81,6 +81,13 @@ class Staging(Protocol):
         """Return the rows that differ from an active mapping here. Inside `writing()`."""
         ...
 
+    def outlived(self, now: int) -> list[str]:
+        """Return the staged orders whose mapping here has expired and is overwritten.
+
+        Inside `writing()`.
+        """
+        ...
+
     def apply(self, now: int, *, replace: bool) -> ImportCounts:
         """Store what is staged; conflicting rows overwrite (`replace`) or are skipped.
 

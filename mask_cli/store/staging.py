@@ -83,6 +83,11 @@ class SqliteStaging:
         columns = ", ".join(f"i.{name.strip()}" for name in _COLUMNS.split(","))
         return self._rows(f"SELECT {columns} FROM {_JOINED} WHERE {_CONFLICT} ORDER BY i.line", now)
 
+    def outlived(self, now: int) -> list[str]:
+        """Return the staged orders whose mapping here has expired and is overwritten."""
+        sql = f"SELECT i.order_number FROM {_JOINED} WHERE m.expires_at <= :now"
+        return [order for (order,) in self._connection.execute(sql, {"now": now})]
+
     def apply(self, now: int, *, replace: bool) -> ImportCounts:
         """Store what is staged; conflicting rows overwrite or are skipped."""
         if self._store.used_orders() == 0:

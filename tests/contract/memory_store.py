@@ -186,6 +186,10 @@ class MemoryStaging:
         rows = [row for row in self._rows if (m := self._active(row, now)) and not _same(row, m)]
         return sorted(rows, key=lambda row: row.line)
 
+    def outlived(self, now: int) -> list[str]:
+        kept = ((row.order, self._store.get(row.order)) for row in self._rows)
+        return [order for order, m in kept if m and m.state(now) is State.EXPIRED]
+
     def apply(self, now: int, *, replace: bool) -> ImportCounts:
         counts = dict.fromkeys(("added", "updated", "unchanged", "skipped"), 0)
         for row in sorted(self._rows):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import subprocess
 import sys
@@ -13,8 +14,10 @@ import pytest
 
 from mask_cli.models import PhoneNumber, State
 from mask_cli.orders import NewMapping, Orders
+from mask_cli.rows import Rules
 from mask_cli.store.base import Selection
 from mask_cli.store.sqlite import SqliteStore
+from mask_cli.transfer import ImportOptions, import_orders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +99,26 @@ def test_the_count_of_uses_never_drifts(tmp_path: Path) -> None:
     list(store.forget_expired(START + 500 * 30 - 300, None))
     bound = [m.virtual_number for m, _ in store.listed(Selection(), None, START)]
     assert {e.number: e.used for e in store.pool.numbers()} == {n: bound.count(n) for n in NUMBERS}
+    store.close()
+
+
+def test_an_import_over_an_expired_order_lets_its_number_cool_off(tmp_path: Path) -> None:
+    store = filled_store(tmp_path / "mask.db")
+
+    def added(order: str, client: int, now: int) -> PhoneNumber | None:
+        orders = Orders(store, 5, 900, now, "test", cool_off=COOL_OFF)
+        change = orders.add(NewMapping(COURIERS[0], CLIENTS[client], order))
+        assert change.after is not None
+        return change.after.virtual_number
+
+    first = added("00001", 0, START)
+    row = f"00001,{COURIERS[1].e164},{CLIENTS[1].e164}\n"
+    file = io.BytesIO(f"order,courier,client\n{row}".encode())
+    later = START + 901
+    rules = Rules(lambda text: text, 5, 900, later)
+    import_orders(file, "csv", store, rules, ImportOptions(cool_off=COOL_OFF))
+    # The first client's late call must not reach another courier's new client.
+    assert added("00002", 2, later + 1) != first
     store.close()
 
 
