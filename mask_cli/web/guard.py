@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 REPEAT_SECONDS = 60
 """The platform repeats a request whose answer it did not get within this time."""
 NONCE_SECONDS = 24 * 3_600
-_NONCE = re.compile(r"[!-~]{1,64}", re.ASCII)
+# No full stop: it ends what is signed before the nonce, and could be moved into a value.
+_NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 class Guard:

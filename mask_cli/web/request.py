@@ -87,7 +87,7 @@ _TYPE, _LENGTH = b"content-type", b"content-length"
 def _url(scope: Any, public_url: str, query: str) -> str:  # noqa: ANN401 (ASGI's)
     """Return the public address; `Host` and whatever a proxy added are not looked at."""
     path = scope["raw_path"].decode("utf-8", "surrogateescape")
-    below = path[path.index("/plivo/") :] if "/plivo/" in path else path
+    below = path[path.rindex("/plivo/") :] if "/plivo/" in path else path
     return f"{public_url}{below}?{query}" if query else public_url + below
 
 

@@ -679,6 +679,23 @@ def test_a_public_address_with_a_path_is_answered_with_and_without_it(tmp_path: 
             assert "https://mask.example.com/voice/plivo/dialled" in answer[1]
 
 
+def test_a_public_address_below_plivo_drops_no_call(tmp_path: Path) -> None:
+    with running(tmp_path / "mask.db", public_url="https://mask.example.com/plivo") as web:
+        public = Running("https://mask.example.com/plivo", web.database)
+        for path in ("/plivo/answer", "/plivo/plivo/answer"):
+            headers = public.signed("POST", "/plivo/answer", fields(COURIER), web.nonce())
+            assert dialled(web.send("POST", path, headers, fields(COURIER))) == [CLIENT]
+
+
+def test_a_value_moved_into_the_nonce_is_no_new_request(web: Running) -> None:
+    sent = [*fields(COURIER), ("X-PH-Route", "a.b")]
+    headers = web.signed("POST", "/plivo/answer", sent, "77")
+    assert dialled(web.send("POST", "/plivo/answer", headers, sent)) == [CLIENT]
+    moved = {**headers, "X-Plivo-Signature-V3-Nonce": "b.77"}
+    cut = [*fields(COURIER), ("X-PH-Route", "a")]
+    assert web.send("POST", "/plivo/answer", moved, cut) == (403, "")
+
+
 def test_metrics_and_logs_hold_no_number(web: Running, caplog: pytest.LogCaptureFixture) -> None:
     web.call(COURIER)
     web.call(STRANGER)
