@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from mask_cli.errors import ConfigurationError, SafetyStop
 from mask_cli.web.site import Site, site_of, tokens_of
@@ -39,6 +40,12 @@ def checked_site(settings: Settings, host: str, port: int, *, insecure: bool) ->
             f"--insecure answers anybody, and {host} can be reached by others",
             hint="leave --host at 127.0.0.1, or set PLIVO_AUTH_TOKEN and drop --insecure",
         )
+    public_url = settings["public_url"]
+    if insecure and public_url and urlsplit(public_url).hostname not in _LOOPBACK:
+        raise SafetyStop(
+            "--insecure answers anybody, and the public address leads here from elsewhere",
+            hint="set PLIVO_AUTH_TOKEN and drop --insecure, or unset the public address",
+        )
     if not tokens and settings["voximplant.report_secret"] and not insecure:
         # Call reports alone: a token that nobody knows refuses all that claims to be Plivo's.
         tokens = (secrets.token_hex(32),)
@@ -48,7 +55,6 @@ def checked_site(settings: Settings, host: str, port: int, *, insecure: bool) ->
             hint="set PLIVO_AUTH_TOKEN (or, for Voximplant's reports alone,"
             " MASK_VOXIMPLANT_REPORT_SECRET), or try it with --insecure on loopback",
         )
-    public_url = settings["public_url"]
     if public_url is None and not local:
         raise ConfigurationError(
             "signatures are made for the public address, and none is set",

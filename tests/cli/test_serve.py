@@ -67,6 +67,11 @@ def test_unsigned_requests_are_never_taken_from_others(mask: Mask, host: str) ->
     mask("serve", "--insecure", "--host", host).failed(ExitCode.REFUSED, "--insecure")
 
 
+def test_a_tunnel_lets_nobody_in_unsigned(mask: Mask) -> None:
+    tunnel = ("--public-url", "https://tunnel.example.com")
+    mask("serve", "--insecure", *tunnel).failed(ExitCode.REFUSED, "--insecure")
+
+
 def test_a_public_server_needs_its_public_address(
     mask: Mask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
