@@ -11,6 +11,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
+from mask_cli.errors import ProviderUnavailable
 from mask_cli.sandbox.plivo_caller import place_call
 from mask_cli.sandbox.plivo_scene import Application, Leg, Verdict
 from mask_cli.sandbox.plivo_webhook import Form, Reply, Webhook
@@ -37,9 +38,20 @@ def play(scene: Scene, base: str, token: str, operator: PhoneNumber | None) -> R
     application = Application(f"{base}/plivo/answer", hangup_url=f"{base}/plivo/hangup")
     # Another call each time: its id and its nonces must not be those of an earlier one.
     seed = secrets.randbits(64)
+    answers = 0
+
+    def send(method: str, url: str, headers: dict[str, str], form: Form) -> Reply:
+        nonlocal answers
+        reply = _send(method, url, headers, form)
+        answers += 1
+        return reply
+
     outcome = place_call(
-        replace(scene, seed=seed), application, Webhook(_send, token, seed=seed ^ 1)
+        replace(scene, seed=seed), application, Webhook(send, token, seed=seed ^ 1)
     )
+    if not answers:
+        # That is no verdict: nobody refused anything.
+        raise ProviderUnavailable("nobody answers at the webhook's address", unsure=False)
     return _record(outcome, operator)
 
 
