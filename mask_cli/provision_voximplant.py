@@ -192,7 +192,13 @@ def apply(plan: Plan, account: VoximplantAccount, pool: Pool | None = None) -> N
 def _served(desired: Desired, current: Current) -> tuple[PhoneNumber, ...]:
     scenario = current.scenario and current.scenario.scenario_id
     if not desired.everything and not desired.settings.numbers:
-        return tuple(sorted(rented.number for rented in current.bound))
+        theirs = {
+            rule.pattern
+            for rule in current.rules
+            if rule.scenarios and not (scenario and rule.runs(scenario))
+        }
+        bound = (rented.number for rented in current.bound)
+        return tuple(sorted(number for number in bound if number.digits not in theirs))
     running = {rule.rule_id for rule in current.rules if scenario and rule.runs(scenario)}
     also = {rented.number for rented in current.bound if rented.rule_id in running}
     return tuple(sorted({*desired.settings.numbers, *also}))

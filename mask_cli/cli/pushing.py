@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mask_cli.cli.context import not_sent
-from mask_cli.errors import MaskError, PartlyDone, TryLater
+from mask_cli.errors import MaskError, PartlyDone, SafetyStop, TryLater
 from mask_cli.reconcile import refuse_orphans
 from mask_cli.sync import Outcome, SyncReport, sync_record
 from mask_cli.sync.crew import Pace
@@ -76,7 +76,13 @@ def push_pending(
 
 def push_deletions(mask: AppContext, counts: dict[str, int], target: Target, total: int) -> None:
     """Send the deletions that wait; print the counts, after those of what went before."""
-    orders = mask.upkeep.pending_orders(target, mask.now(), deletions_only=True)
+    now, held_back = mask.now(), None
+    try:
+        refuse_orphans(*mask.upkeep.orphans(target, now))
+    except SafetyStop as stop:
+        held_back = SafetyStop(stop.message, hint="held back here; mask sync --force deletes them")
+    only = held_back is not None
+    orders = mask.upkeep.pending_orders(target, now, deletions_only=True, asked_only=only)
     try:
         report = synced(mask, orders, total)
     except MaskError as error:
@@ -85,6 +91,8 @@ def push_deletions(mask: AppContext, counts: dict[str, int], target: Target, tot
     pending = max(0, total - report.done)
     deleted = report.counts[Outcome.DELETED]
     told(mask, {**counts, "deleted": deleted, "pending": pending}, report, total)
+    if held_back is not None:
+        raise held_back
 
 
 def _unsent(mask: AppContext, counts: Record, error: MaskError) -> MaskError:

@@ -70,15 +70,17 @@ class SqliteUpkeep:
         return int(row[0])
 
     def pending_orders(
-        self, target: Target, now: int, *, deletions_only: bool = False
+        self, target: Target, now: int, *, deletions_only: bool = False, asked_only: bool = False
     ) -> Iterator[str]:
         """Yield what has to be sent, deletions first: who was taken off must not be reached.
 
-        Others, and the caller itself, may write between two orders.
+        Others, and the caller itself, may write between two orders. `asked_only` leaves out the
+        deletions that nobody here asked for.
         """
         for sql in (_DELETIONS,) if deletions_only else (_DELETIONS, _WRITES):
-            for order, _, _ in self._pieces(sql, target, now):
-                yield order
+            for order, mapping, item in self._pieces(sql, target, now):
+                if not (asked_only and self._unasked(order, mapping, item)):
+                    yield order
 
     def compared(
         self, target: Target, now: int
@@ -101,12 +103,15 @@ class SqliteUpkeep:
         """Count the deletions that nobody here asked for, and the live keys of the base."""
         gone = 0
         for order, mapping, item in self._pieces(_DELETIONS, target, now):
-            unasked = mapping is None and item is not None and item.intent is None
-            gone += unasked and not self.gone_on_purpose(order)
+            gone += self._unasked(order, mapping, item)
         values = self._values(target, now)
         live = "SELECT count(*) FROM remote_items WHERE target_id = ? AND expires_at > ?"
         row = self._store.row(live, values["t"], now)
         return gone, int(row[0]) if row else 0
+
+    def _unasked(self, order: str, mapping: Mapping | None, item: RemoteItem | None) -> bool:
+        vanished = mapping is None and item is not None and item.intent is None
+        return vanished and not self.gone_on_purpose(order)
 
     def expect_deletions(self, target: Target, now: int) -> None:
         """Leave an intent where a mapping that ended is still live there, before it is forgotten.
@@ -116,8 +121,10 @@ class SqliteUpkeep:
         pieces = self._pieces(_DELETIONS, target, now)
         while batch := list(islice(pieces, _PIECE)):
             with self._store.writing():
-                for order, _, item in batch:
-                    if item is not None and item.intent is None:
+                for order, mapping, item in batch:
+                    # What vanished without a word here stays an orphan: the safety limit is for it.
+                    meant = mapping is not None or self.gone_on_purpose(order)
+                    if item is not None and item.intent is None and meant:
                         self._expect_deletion(order, item, target)
 
     def _expect_deletion(self, order: str, item: RemoteItem, target: Target) -> None:

@@ -166,9 +166,10 @@ class RemoteReader:
         for order, seen in listing.items():
             _, mapping, item = self._known(order)
             if mapping is None and item is None:
-                yield Drift(
-                    order, Reason.FOREIGN, by_others=True, remote_expires_at=seen.expires_at
-                )
+                # A write of ours that came after its deletion: the order was ended here last.
+                ours = self.upkeep.gone_on_purpose(order)
+                reason = Reason.ORPHAN if ours else Reason.FOREIGN
+                yield Drift(order, reason, by_others=True, remote_expires_at=seen.expires_at)
 
     def _side_by_side(
         self, work: Callable[[_Task], _Result | None], tasks: Iterator[_Task]

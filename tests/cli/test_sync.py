@@ -389,3 +389,21 @@ def test_doctor_warns_of_what_has_been_pending_for_long(
 
 def test_json_of_doctor_is_one_document(mask: Mask) -> None:
     assert isinstance(json.loads(mask("doctor", "--offline", *JSON).out), list)
+
+
+def test_prune_does_not_get_round_the_limit_on_orphans(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    orders = filled(mask, 20)
+    mask("sync").done()
+    mask("delete", orders[0], "--no-push").done()
+    mask.query("DELETE FROM mappings")
+    mask("sync").failed(ExitCode.REFUSED, "would be deleted")
+
+    run = mask("prune", *JSON)
+    assert (run.code, run.json["deleted"], run.json["pending"]) == (ExitCode.REFUSED, 1, 19)
+    assert "held back" in run.err
+    assert len(remote_values(provider)) == 19
+    mask("sync").failed(ExitCode.REFUSED, "would be deleted")
+    mask("sync", "--force").done()
+    assert remote_values(provider) == {}

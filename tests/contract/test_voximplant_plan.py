@@ -182,3 +182,25 @@ def test_the_text_serves_all_numbers_that_lead_to_it(
 def test_a_scenarios_name_fits_and_differs_for_each_application(name: str) -> None:
     assert len(scenario_name(name)) < 30
     assert scenario_name("x" * 40) != scenario_name("x" * 41)
+
+
+def test_deploying_without_numbers_leaves_rules_of_others_alone(
+    sandbox: VoximplantSandbox, vox: VoximplantAccount
+) -> None:
+    bring_to(sandbox, vox, ("current", "foreign", "right", None))
+    other = PhoneNumber("+12065550101")
+    for phone in sandbox.account.phones.values():
+        if phone.number == other.digits:
+            phone.purchased = sandbox.clock.now()
+    ours = next(s for s in sandbox.account.scenarios.values() if s.name == "mask-masking")
+    rule = vox.add_rule("1", "ours", other.digits, str(ours.scenario_id))
+    vox.assign(vox.number(other), "1", rule)
+    (theirs,) = (r for r in sandbox.account.rules.values() if r.name == "for-it")
+    before = list(theirs.scenarios)
+
+    settings = ScenarioSettings(numbers=())
+    wanted = Desired("masking", settings, "mask-masking", None, everything=False)
+    plan = plan_voximplant(wanted, observe(vox, wanted))
+    apply(plan, vox)
+    assert plan.numbers == (other,)
+    assert list(theirs.scenarios) == before

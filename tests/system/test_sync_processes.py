@@ -209,3 +209,19 @@ def test_a_value_that_comes_after_its_lease_is_mended_by_sync_full(site: Site) -
     assert site.mask("drift")[0] == 3
     assert site.done("sync", "--full")["changed"] == 1
     assert site.stands() == site.local()
+
+
+def test_a_deleted_order_that_comes_back_after_its_lease_is_deleted_by_sync_full(
+    site: Site,
+) -> None:
+    site.sandbox.faults.add("duplicate", seconds=2.5, command="SetKeyValueItem")
+    site.done("add", "12345", *PARTIES)
+    site.done("delete", "12345")
+    assert site.stands() == {}
+    until = time.monotonic() + 10
+    while not site.stands() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert site.stands()
+    assert site.mask("drift")[0] == 3
+    assert site.done("sync", "--full")["deleted"] == 1
+    assert site.stands() == {}
