@@ -10,9 +10,11 @@ did something there:
 | active | any  | another value       | `changed`        | written             |
 | active | any  | another expiry      | `expiry_differs` | written             |
 | none   | yes  | there               | `orphan`         | deleted             |
+| none   | none | there, ended here   | `orphan`         | deleted             |
 | none   | none | there               | `foreign`        | reported, no more   |
 
-"None" of local is a mapping that is gone or has expired.
+"None" of local is a mapping that is gone or has expired. "Ended here": the last word of the audit
+on that order is `expire` or `delete`, so what stands there is a late echo of our own write.
 """
 
 from __future__ import annotations
