@@ -39,6 +39,10 @@ DryRun = Annotated[
 NoPush = Annotated[
     bool, typer.Option("--no-push", help="Store here only; mask sync sends it later.")
 ]
+Number = Annotated[str, typer.Argument(metavar="NUMBER", help="The number.")]
+Country = Annotated[
+    str | None, typer.Option(metavar="COUNTRY", help="Where it is on offer: US, GB, DE.")
+]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="K", help="At most so many.")]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mask_cli.cli.boundary import Commands
-from mask_cli.cli.options import DryRun
+from mask_cli.cli.options import Country, DryRun, Number
 from mask_cli.cli.plivo_shown import (
     OFFERED_FIELDS,
     RENTED_FIELDS,
@@ -32,11 +32,6 @@ if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
 
 app = Commands(name="number", add_completion=False, help="Rented numbers, and those on offer.")
-
-Number = Annotated[str, typer.Argument(metavar="NUMBER", help="The number.")]
-Country = Annotated[
-    str | None, typer.Option(metavar="COUNTRY", help="Where it is on offer: US, GB, DE.")
-]
 
 
 @app.command()
