@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -124,7 +125,7 @@ def test_a_foreign_scenario_can_be_played_too(mask: Mask, provider: VoximplantSa
 
 @pytest.mark.slow
 def test_sandbox_up_add_and_simulate_work_as_one_script(mask: Mask) -> None:
-    program = "python -m mask_cli"
+    program = f"{shlex.quote(sys.executable)} -m mask_cli"
     script = mask.write(
         "script.sh",
         f"""set -e
