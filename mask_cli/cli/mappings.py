@@ -9,6 +9,7 @@ import typer
 from mask_cli.cli.options import (
     DryRun,
     Limit,
+    MissingOk,
     NoPush,
     OrderId,
     OrderIds,
@@ -161,9 +162,7 @@ def extend(
 def delete(
     ctx: typer.Context,
     order: OrderIds,
-    missing_ok: Annotated[
-        bool, typer.Option("--missing-ok", help="It is fine when one is not there.")
-    ] = False,
+    missing_ok: MissingOk = False,
     dry_run: DryRun = False,
     no_push: NoPush = False,
 ) -> None:

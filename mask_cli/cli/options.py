@@ -43,6 +43,17 @@ Number = Annotated[str, typer.Argument(metavar="NUMBER", help="The number.")]
 Country = Annotated[
     str | None, typer.Option(metavar="COUNTRY", help="Where it is on offer: US, GB, DE.")
 ]
+SearchedCountry = Annotated[
+    str | None, typer.Argument(metavar="COUNTRY", help="US, GB, DE (setting region).")
+]
+MissingOk = Annotated[bool, typer.Option("--missing-ok", help="It is fine when there is none.")]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Also from the application it leads to now.")
+]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Agree to what it costs, or to what cannot be undone.")
+]
+OffersLimit = Annotated[int, typer.Option("--limit", min=1, metavar="K", help="At most so many.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="K", help="At most so many.")]
 
 

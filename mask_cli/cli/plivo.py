@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mask_cli.cli.boundary import Commands
-from mask_cli.cli.options import DryRun
+from mask_cli.cli.options import DryRun, MissingOk, TakeOver, Yes
 from mask_cli.cli.plivo_shown import (
     APPLICATION_FIELDS,
-    MissingOk,
-    TakeOver,
-    Yes,
     carried_out,
     planned,
     served_record,
-    settled,
     shown,
 )
+from mask_cli.cli.provisioning import settled
 from mask_cli.consequences import deletion
 from mask_cli.errors import UsageError
 from mask_cli.provision import Desired, WantedApplication, application_named, wanted_for_serving
@@ -106,9 +103,10 @@ def delete(
     mask: AppContext = ctx.obj
     found = deletion(mask.plivo, which, missing_ok=missing_ok)
     gone = found.application
-    if gone is not None and settled(mask, str(found), yes=yes, dry_run=dry_run):
-        mask.audit("plivo app delete", detail=f"{gone.name} ({gone.app_id})")
-        mask.plivo.delete_application(gone.app_id)
+    if gone is not None:
+        audit = ("plivo app delete", f"{gone.name} ({gone.app_id})")
+        if settled(mask, str(found), yes=yes, dry_run=dry_run, audit=audit):
+            mask.plivo.delete_application(gone.app_id)
     mask.output.record(
         {
             "app_id": gone and gone.app_id,

@@ -11,21 +11,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mask_cli.cli.boundary import Commands
-from mask_cli.cli.options import Country, DryRun, Number
+from mask_cli.cli.options import (
+    Country,
+    DryRun,
+    MissingOk,
+    Number,
+    OffersLimit,
+    SearchedCountry,
+    TakeOver,
+    Yes,
+)
 from mask_cli.cli.plivo_shown import (
     OFFERED_FIELDS,
     RENTED_FIELDS,
-    MissingOk,
-    TakeOver,
-    Yes,
     carried_out,
     rental_record,
-    settled,
     shown,
-    told,
 )
+from mask_cli.cli.provisioning import searched_country, settled, tell
 from mask_cli.consequences import Return, named_numbers, rented_number, renting
-from mask_cli.errors import UsageError
 from mask_cli.provision import PROVIDER, application_named, assignment
 
 if TYPE_CHECKING:
@@ -37,9 +41,7 @@ app = Commands(name="number", add_completion=False, help="Rented numbers, and th
 @app.command()
 def search(
     ctx: typer.Context,
-    country: Annotated[
-        str | None, typer.Argument(metavar="COUNTRY", help="US, GB, DE (setting region).")
-    ] = None,
+    country: SearchedCountry = None,
     type_: Annotated[
         str | None,
         typer.Option("--type", metavar="TYPE", help="local, tollfree, mobile, national or fixed."),
@@ -49,16 +51,14 @@ def search(
     ] = None,
     region: Annotated[str | None, typer.Option(metavar="NAME", help="As in California.")] = None,
     city: Annotated[str | None, typer.Option(metavar="NAME", help="Local numbers only.")] = None,
-    limit: Annotated[int, typer.Option(min=1, metavar="K", help="At most so many.")] = 20,
+    limit: OffersLimit = 20,
 ) -> None:
     """List numbers that can be rented, with their prices."""
     mask: AppContext = ctx.obj
-    where = mask.settings["region"] if country is None else country
-    if where is None:
-        raise UsageError("name a country", hint="mask plivo number search US")
+    where = searched_country(mask, country)
     given = {"type": type_, "pattern": pattern, "region": region, "city": city}
     filters = {name: value for name, value in given.items() if value is not None}
-    offers = mask.plivo.offered_numbers(where.upper(), services="voice", **filters)
+    offers = mask.plivo.offered_numbers(where, services="voice", **filters)
     mask.output.records(OFFERED_FIELDS, list(map(shown, islice(offers, limit))))
 
 
@@ -78,10 +78,10 @@ def rent(
     wanted = None if application is None else application_named(mask.plivo, application).app_id
     found = renting(mask.plivo, mask.number(number), wanted, country)
     rental = None
+    audit = ("plivo number rent", f"{found.number.e164}, {found.price}")
     if found.offered is None:
         mask.output.say("It is rented already: nothing was changed.")
-    elif settled(mask, str(found), yes=yes, dry_run=dry_run):
-        mask.audit("plivo number rent", detail=f"{found.number.e164}, {found.price}")
+    elif settled(mask, str(found), yes=yes, dry_run=dry_run, audit=audit):
         rental = mask.plivo.rent(found.number, found.app_id)
         if rental.pending:
             mask.output.warn("the number waits for a verification and takes no calls yet")
@@ -110,7 +110,8 @@ def assign(
     """Let calls to a rented NUMBER go to an application."""
     mask: AppContext = ctx.obj
     ours, wanted = mask.number(number), application_named(mask.plivo, application)
-    plan = told(mask, assignment(mask.plivo, ours, wanted, take_over=take_over))
+    plan = assignment(mask.plivo, ours, wanted, take_over=take_over)
+    tell(mask, plan)
     after = carried_out(mask, plan, dry_run=dry_run)
     record = {"number": ours.e164, "app_id": after.app_id, "application": after.name}
     mask.output.record({**record, "changed": not (plan.empty or dry_run)})
@@ -143,8 +144,8 @@ def unrent(
     ours = mask.number(number)
     rented = rented_number(mask.plivo, ours, missing_ok=missing_ok)
     found = Return(ours, rented, mask.pool.bound(ours))
-    if rented is not None and settled(mask, str(found), yes=yes, dry_run=dry_run):
-        mask.audit("plivo number unrent", detail=ours.e164)
+    audit = ("plivo number unrent", ours.e164)
+    if rented is not None and settled(mask, str(found), yes=yes, dry_run=dry_run, audit=audit):
         mask.plivo.unrent(ours)
     if not dry_run:
         # Also of one that went before: nobody must be given it.

@@ -1,18 +1,11 @@
-"""How Plivo's things are shown, planned and agreed to: shared by the commands on them.
-
-Rented and offered numbers are the operator's own, not a person's: they are shown whole.
-"""
+"""How Plivo's things are shown and planned: shared by the commands on them."""
 
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from mask_cli.errors import Declined, SafetyStop
-from mask_cli.models import PhoneNumber
-from mask_cli.output import on_terminal
+from mask_cli.cli.provisioning import goes_on, steps, tell, whole
 from mask_cli.providers.base import Application, OfferedNumber, RentedNumber
 from mask_cli.provision import AddToPool, apply, observe, plan_plivo
 from mask_cli.redaction import redacted_text
@@ -21,25 +14,12 @@ if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
     from mask_cli.consequences import Renting
     from mask_cli.providers.base import Rental
-    from mask_cli.provision import Desired, Plan, Row
+    from mask_cli.provision import Desired, Plan
     from mask_cli.records import Record
 
 APPLICATION_FIELDS = tuple(field.name for field in fields(Application))
 OFFERED_FIELDS = tuple(field.name for field in fields(OfferedNumber))
 RENTED_FIELDS = (*(field.name for field in fields(RentedNumber)), "application")
-
-Yes = Annotated[
-    bool, typer.Option("--yes", help="Agree to what it costs, or to what cannot be undone.")
-]
-MissingOk = Annotated[bool, typer.Option("--missing-ok", help="It is fine when it is not there.")]
-TakeOver = Annotated[
-    bool, typer.Option("--take-over", help="Also from the application it leads to now.")
-]
-
-
-def whole(value: object) -> object:
-    """Return a virtual number as its text, anything else as it is."""
-    return value.e164 if isinstance(value, PhoneNumber) else value
 
 
 def shown(thing: Application | OfferedNumber | RentedNumber) -> Record:
@@ -53,17 +33,6 @@ def shown(thing: Application | OfferedNumber | RentedNumber) -> Record:
     return record
 
 
-def step_record(row: Row) -> Record:
-    """Return the record of one line of a plan."""
-    return {
-        "action": row.action,
-        "what": whole(row.what),
-        "field": row.field,
-        "before": row.before,
-        "after": row.after,
-    }
-
-
 def planned(
     mask: AppContext, desired: Desired, *, update: bool = True, take_over: bool = False
 ) -> Plan:
@@ -72,26 +41,13 @@ def planned(
     plan = plan_plivo(
         desired, observe(mask.plivo, desired, pool), update=update, take_over=take_over
     )
-    return told(mask, plan)
-
-
-def told(mask: AppContext, plan: Plan) -> Plan:
-    """Tell a plan before it is carried out, what to beware of first."""
-    for warning in plan.warnings:
-        mask.output.warn(warning)
-    for row in plan.rows():
-        before = row.before or "none"
-        mask.output.say(f"{row.action} {row.what}: {row.field}: {before} -> {row.after}")
+    tell(mask, plan)
     return plan
 
 
 def carried_out(mask: AppContext, plan: Plan, *, dry_run: bool) -> Application:
     """Apply a plan unless it is empty or a dry run; return the application as it is then."""
-    if plan.empty:
-        mask.output.say("Everything is as wanted: nothing was changed.")
-        return plan.expected()
-    if dry_run:
-        mask.output.say("Dry run: nothing was changed.")
+    if not goes_on(mask, plan, dry_run=dry_run):
         return plan.expected()
     pooled = any(isinstance(step, AddToPool) for step in plan.steps)
     return apply(plan, mask.plivo, mask.pool if pooled else None).application
@@ -107,7 +63,7 @@ def served_record(
         "answer_url": application.answer_url,
         "hangup_url": application.hangup_url,
         "number": whole(desired.number),
-        "steps": [step_record(row) for row in plan.rows()],
+        "steps": steps(plan),
         "changed": not (plan.empty or dry_run),
     }
 
@@ -125,21 +81,3 @@ def rental_record(found: Renting, rental: Rental | None) -> Record:
         "pending": rental is not None and rental.pending,
         "changed": rental is not None and rental.changed,
     }
-
-
-def settled(mask: AppContext, consequence: str, *, yes: bool, dry_run: bool) -> bool:
-    """Tell whether to go on: not in a dry run, and only with --yes or a person's consent.
-
-    Raises SafetyStop (4) when there is nobody to ask; who says no ends with 1.
-    """
-    said = consequence[0].upper() + consequence[1:]
-    if dry_run:
-        mask.output.say(f"{said}. Dry run: nothing was done.")
-        return False
-    if yes:
-        mask.output.say(f"{said}.")
-    elif not on_terminal():
-        raise SafetyStop(f"{consequence}; nothing was done", hint="--yes goes on")
-    elif not mask.output.agreed(f"{said}. Go on?"):
-        raise Declined("nothing was done")
-    return True

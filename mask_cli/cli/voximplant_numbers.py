@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mask_cli.cli.boundary import Commands
-from mask_cli.cli.options import Country, DryRun, Number
-from mask_cli.cli.plivo_shown import MissingOk, TakeOver, Yes, settled
+from mask_cli.cli.options import (
+    Country,
+    DryRun,
+    MissingOk,
+    Number,
+    OffersLimit,
+    SearchedCountry,
+    TakeOver,
+    Yes,
+)
+from mask_cli.cli.provisioning import searched_country, settled
 from mask_cli.cli.voximplant_shown import (
     NUMBER_FIELDS,
     OFFER_FIELDS,
@@ -21,7 +30,7 @@ from mask_cli.cli.voximplant_shown import (
     number_record,
     offer_record,
 )
-from mask_cli.errors import Conflict, NotFound, UsageError
+from mask_cli.errors import Conflict, NotFound
 from mask_cli.provision_voximplant import offer_of, rule_named
 
 if TYPE_CHECKING:
@@ -37,18 +46,13 @@ Category = Annotated[
 @app.command()
 def search(
     ctx: typer.Context,
-    country: Annotated[
-        str | None, typer.Argument(metavar="COUNTRY", help="US, GB, DE (setting region).")
-    ] = None,
+    country: SearchedCountry = None,
     category: Category = None,
-    limit: Annotated[int, typer.Option(min=1, metavar="K", help="At most so many.")] = 20,
+    limit: OffersLimit = 20,
 ) -> None:
     """List numbers that can be rented, with their prices."""
     mask: AppContext = ctx.obj
-    where = country or mask.settings["region"]
-    if where is None:
-        raise UsageError("name a country", hint="mask voximplant number search US")
-    regions = mask.voximplant.regions(where.upper(), category)
+    regions = mask.voximplant.regions(searched_country(mask, country), category)
     offers = (offer for region in regions for offer in mask.voximplant.offers(region))
     mask.output.records(OFFER_FIELDS, map(offer_record, islice(offers, limit)))
 
@@ -70,9 +74,10 @@ def rent(
         mask.output.record({**dict.fromkeys(OFFER_FIELDS), "number": ours.e164, "changed": False})
         return
     offer = offer_of(mask.voximplant, ours, country, category)
-    changed = settled(mask, f"renting {ours} costs {offer.price}", yes=yes, dry_run=dry_run)
+    what = f"renting {ours} costs {offer.price}"
+    audit = ("voximplant number rent", f"{ours.e164}, {offer.price}")
+    changed = settled(mask, what, yes=yes, dry_run=dry_run, audit=audit)
     if changed:
-        mask.audit("voximplant number rent", detail=f"{ours}, {offer.price}")
         changed = mask.voximplant.rent(offer)
     mask.output.record({**offer_record(offer), "changed": changed})
 
@@ -104,7 +109,7 @@ def assign(
         )
     rules = mask.voximplant.rules(where)
     own = next((one.rule_id for one in rules if one.pattern == before.number.digits), "")
-    goal = rule_named(rules, rule or own or "for this number")
+    goal = rule_named(rules, (own or "for this number") if rule is None else rule)
     changed = before.rule_id != goal.rule_id and not dry_run
     if changed:
         mask.voximplant.assign(before, where, goal.rule_id)
@@ -138,9 +143,9 @@ def unrent(
         raise NotFound(f"the number {ours} is not rented here", hint="mask voximplant number list")
     bound = mask.pool.bound(ours)
     what = f"giving {ours} back cannot be undone; {bound} mappings are bound to it"
-    changed = found is not None and settled(mask, what, yes=yes, dry_run=dry_run)
+    audit = ("voximplant number unrent", ours.e164)
+    changed = found is not None and settled(mask, what, yes=yes, dry_run=dry_run, audit=audit)
     if found is not None and changed:
-        mask.audit("voximplant number unrent", detail=str(ours))
         mask.voximplant.unrent(found)
         mask.pool.let_go(ours, "voximplant")
     # What is not ours may be a person's.

@@ -16,13 +16,13 @@ from mask_cli.cli.voximplant_shown import (
     Operator,
     ReportUrl,
     Scenario,
-    carried_out,
+    brought_about,
+    chosen_application,
     desired,
-    planned,
     pooled_numbers,
     spoken,
 )
-from mask_cli.errors import FileProblem, PartlyDone, UsageError
+from mask_cli.errors import FileProblem, PartlyDone
 from mask_cli.scenario.render import render as rendered
 
 if TYPE_CHECKING:
@@ -96,14 +96,10 @@ def deploy(
 ) -> None:
     """Upload the scenario if it differs, and bind it where a number's rule lacks it."""
     mask: AppContext = ctx.obj
-    name = application or mask.settings["voximplant.application"]
-    if not name:
-        raise UsageError("which application?", hint="--app, or MASK_VOXIMPLANT_APPLICATION")
-    found = mask.voximplant.account.resolve_application(name).name
+    found = chosen_application(mask, application).name
     settings = spoken(mask, number, operator, report_url)
     wanted = desired(mask, found, settings, scenario, everything=False)
-    plan = planned(mask, wanted, force=force)
-    mask.output.record(carried_out(mask, wanted, plan, dry_run=dry_run))
+    mask.output.record(brought_about(mask, wanted, force=force, dry_run=dry_run))
 
 
 def _own_text(

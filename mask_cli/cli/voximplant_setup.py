@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mask_cli.cli.boundary import Commands
-from mask_cli.cli.options import DryRun
-from mask_cli.cli.plivo_shown import MissingOk, TakeOver, Yes, settled
+from mask_cli.cli.options import DryRun, MissingOk, TakeOver, Yes
+from mask_cli.cli.provisioning import settled
 from mask_cli.cli.voximplant_shown import (
     Application,
     Force,
@@ -17,9 +17,8 @@ from mask_cli.cli.voximplant_shown import (
     ReportUrl,
     Scenario,
     application_id,
-    carried_out,
+    brought_about,
     desired,
-    planned,
     spoken,
 )
 from mask_cli.errors import Conflict, NotFound, UsageError
@@ -60,8 +59,8 @@ def up(
         name = mask.voximplant.account.resolve_application(name).name
     settings = spoken(mask, number, operator, report_url)
     wanted = desired(mask, name, settings, scenario)
-    plan = planned(mask, wanted, force=force, take_over=take_over)
-    mask.output.record(carried_out(mask, wanted, plan, dry_run=dry_run))
+    record = brought_about(mask, wanted, force=force, take_over=take_over, dry_run=dry_run)
+    mask.output.record(record)
 
 
 @application.command()
@@ -99,14 +98,16 @@ def delete(
     found = mask.voximplant.find_application(which)
     if found is None and not missing_ok:
         raise NotFound("there is no such application", hint="mask voximplant app list")
-    name = found and found.name
-    what = f"deleting the application {name!r} with all that is in it cannot be undone"
-    changed = found is not None and settled(mask, what, yes=yes, dry_run=dry_run)
-    if found is not None and changed:
-        mask.audit("voximplant app delete", detail=f"{found.name} ({found.application_id})")
+    if found is None:
+        mask.output.record({"application_id": None, "name": None, "changed": False})
+        return
+    what = f"deleting the application {found.name!r} with all that is in it cannot be undone"
+    audit = ("voximplant app delete", f"{found.name} ({found.application_id})")
+    changed = settled(mask, what, yes=yes, dry_run=dry_run, audit=audit)
+    if changed:
         mask.voximplant.delete_application(found.application_id)
-    number = found.application_id if found else None
-    mask.output.record({"application_id": number, "name": name, "changed": changed})
+    record = {"application_id": found.application_id, "name": found.name}
+    mask.output.record({**record, "changed": changed})
 
 
 @rule.command("list")
@@ -132,7 +133,9 @@ def create_rule(
     found = next((one for one in rules if one.pattern == pattern), None)
     if found is None and not dry_run:
         name = mask.voximplant.account.resolve_application(where).name
-        runs = mask.voximplant.find_scenario(scenario or scenario_name(name), where)
+        runs = mask.voximplant.find_scenario(
+            scenario_name(name) if scenario is None else scenario, where
+        )
         if runs is None:
             raise NotFound("there is no such scenario", hint="mask voximplant scenario deploy")
         new = rule_name(mask.number(number), {one.name for one in rules})
@@ -160,9 +163,9 @@ def delete_rule(
     if led and not yes:
         raise Conflict(f"calls to {led[0]} go to this rule", hint="--yes deletes it all the same")
     what = f"deleting the rule {found.name!r} cannot be undone"
-    changed = settled(mask, what, yes=yes, dry_run=dry_run)
+    audit = ("voximplant rule delete", f"{found.name} ({found.rule_id})")
+    changed = settled(mask, what, yes=yes, dry_run=dry_run, audit=audit)
     if changed:
-        mask.audit("voximplant rule delete", detail=f"{found.name} ({found.rule_id})")
         mask.voximplant.delete_rule(found.rule_id)
     mask.output.record({**_record(found), "changed": changed})
 

@@ -1,7 +1,4 @@
-"""How Voximplant's things are shown, planned and agreed to: shared by the commands on them.
-
-Rented and offered numbers are the operator's own, not a person's: they are shown whole.
-"""
+"""How Voximplant's things are shown and planned: shared by the commands on them."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mask_cli.cli.plivo_shown import step_record, whole
+from mask_cli.cli.provisioning import goes_on, steps, tell, whole
 from mask_cli.errors import UsageError
 from mask_cli.provision_voximplant import Desired, apply, observe, plan_voximplant, scenario_name
 from mask_cli.redaction import redacted_text
@@ -22,8 +19,8 @@ if TYPE_CHECKING:
 
     from mask_cli.cli.context import AppContext
     from mask_cli.models import PhoneNumber
+    from mask_cli.providers.base import RemoteApplication
     from mask_cli.providers.voximplant_records import VoximplantNumber, VoximplantOffer
-    from mask_cli.provision_voximplant import Plan
     from mask_cli.records import Record
     from mask_cli.scenario.render import ScenarioSettings
 
@@ -92,36 +89,25 @@ def desired(
     return Desired(
         name,
         settings,
-        scenario or scenario_name(name),
+        scenario_name(name) if scenario is None else scenario,
         mask.settings["voximplant.report_secret"] if everything else None,
         everything,
     )
 
 
-def planned(mask: AppContext, wanted: Desired, *, force: bool, take_over: bool = False) -> Plan:
-    """Look at what stands, plan, and tell the plan."""
+def brought_about(
+    mask: AppContext, wanted: Desired, *, force: bool, take_over: bool = False, dry_run: bool
+) -> Record:
+    """Look at what stands, tell the plan, apply it; return what stands, and the steps there."""
     pool = mask.pool if wanted.everything else None
     current = observe(mask.voximplant, wanted, pool)
     plan = plan_voximplant(wanted, current, force=force, take_over=take_over)
-    for warning in plan.warnings:
-        mask.output.warn(warning)
-    for row in plan.rows():
-        before = row.before or "none"
-        mask.output.say(f"{row.action} {row.what}: {row.field}: {before} -> {row.after}")
-    return plan
-
-
-def carried_out(mask: AppContext, wanted: Desired, plan: Plan, *, dry_run: bool) -> Record:
-    """Apply a plan unless it is empty or a dry run; return what stands, and the steps there."""
-    if plan.empty:
-        mask.output.say("Everything is as wanted: nothing was changed.")
-    elif dry_run:
-        mask.output.say("Dry run: nothing was changed.")
-    else:
-        mask.audit(
-            "voximplant up" if wanted.everything else "scenario deploy", detail=wanted.scenario
-        )
-        apply(plan, mask.voximplant, mask.pool if wanted.everything else None)
+    tell(mask, plan)
+    changed = goes_on(mask, plan, dry_run=dry_run)
+    if changed:
+        action = "voximplant up" if wanted.everything else "scenario deploy"
+        mask.audit(action, detail=wanted.scenario)
+        apply(plan, mask.voximplant, pool)
     return {
         "application": wanted.application,
         "application_id": plan.place.application_id or None,
@@ -129,8 +115,8 @@ def carried_out(mask: AppContext, wanted: Desired, plan: Plan, *, dry_run: bool)
         "scenario_id": plan.place.scenario_id or None,
         "sha256": digest(plan.text),
         "numbers": [whole(number) for number in plan.numbers],
-        "steps": [step_record(row) for row in plan.rows()],
-        "changed": not (plan.empty or dry_run),
+        "steps": steps(plan),
+        "changed": changed,
     }
 
 
@@ -156,7 +142,12 @@ def offer_record(offer: VoximplantOffer) -> Record:
 
 def application_id(mask: AppContext, name: str | None) -> str:
     """Return the id of an application, the configured one without a name."""
-    chosen = name or mask.settings["voximplant.application"]
+    return chosen_application(mask, name).application_id
+
+
+def chosen_application(mask: AppContext, name: str | None) -> RemoteApplication:
+    """Return an application by name or id, the configured one without a name."""
+    chosen = mask.settings["voximplant.application"] if name is None else name
     if not chosen:
         raise UsageError("which application?", hint="--app, or MASK_VOXIMPLANT_APPLICATION")
-    return mask.voximplant.account.resolve_application(chosen).application_id
+    return mask.voximplant.account.resolve_application(chosen)

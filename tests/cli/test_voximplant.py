@@ -390,6 +390,49 @@ def test_renting_shows_the_price_and_needs_consent(mask: Mask, provider: Voximpl
     assert provider.account.balance == 9_650
 
 
+def test_the_audit_of_money_names_the_number(mask: Mask, provider: VoximplantSandbox) -> None:
+    rented = provider.account.balance
+    mask("voximplant", "number", "rent", NUMBER, "--yes").done()
+    mask("voximplant", "number", "unrent", NUMBER, "--yes").done()
+    details = [row["detail"] for row in mask("audit", *JSON).done().json]
+    assert sorted(details) == ["+" + NUMBER, f"+{NUMBER}, 2.0 now and 1.5 a month"]
+    assert provider.account.balance < rented
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("number", "search", ""), ExitCode.BAD_DATA),
+        (("number", "rent", "", "--yes"), ExitCode.BAD_DATA),
+        (("number", "assign", SECOND, "--app", ""), ExitCode.USAGE),
+        (("number", "assign", SECOND, "--rule", ""), ExitCode.NOT_FOUND),
+        (("rule", "create", SECOND, "--app", ""), ExitCode.USAGE),
+        (("rule", "create", SECOND, "--scenario", ""), ExitCode.NOT_FOUND),
+        (("rule", "delete", "mask-0100", "--app", "", "--yes"), ExitCode.USAGE),
+        (("rule", "delete", "", "--yes"), ExitCode.NOT_FOUND),
+        (("scenario", "deploy", "--number", NUMBER, "--app", ""), ExitCode.USAGE),
+        (("scenario", "deploy", "--number", NUMBER, "--scenario", ""), ExitCode.BAD_DATA),
+        (("up", "--app", "", "--number", SECOND), ExitCode.BAD_DATA),
+        (("up", "--app", "masking", "--number", ""), ExitCode.BAD_DATA),
+        (("app", "create", ""), ExitCode.BAD_DATA),
+        (("app", "delete", "", "--yes"), ExitCode.NOT_FOUND),
+    ],
+)
+def test_an_unset_variable_of_a_script_is_no_wish(
+    mask: Mask,
+    provider: VoximplantSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    code: ExitCode,
+) -> None:
+    monkeypatch.setenv("MASK_REGION", "US")
+    rent(provider, NUMBER, SECOND)
+    mask(*UP).done()
+    provider.requests.clear()
+    mask("voximplant", *command).failed(code)
+    assert changes(provider) == []
+
+
 def test_a_role_that_may_not_buy_is_explained(mask: Mask, provider: VoximplantSandbox) -> None:
     provider.switches.change({"role": "Developer"})
     run = mask("voximplant", "number", "rent", NUMBER, "--yes")
