@@ -136,7 +136,9 @@ class PlivoApi:
             return {
                 "GET": lambda request: applications.get(which, request),
                 "POST": lambda request: applications.update(which, request),
-                "DELETE": lambda request: applications.delete(which, request, numbers),
+                "DELETE": lambda request: applications.delete(
+                    which, request, numbers.rented.values()
+                ),
             }
         if kind == "PhoneNumber":
             return {"POST": lambda request: numbers.rent(which, request)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mask_cli.sandbox.plivo_envelope import (
     ApiError,
@@ -11,6 +11,7 @@ from mask_cli.sandbox.plivo_envelope import (
     invalid,
     is_flag,
     is_method,
+    is_subaccount,
     is_text,
     is_url,
     json_reply,
@@ -23,17 +24,12 @@ from mask_cli.sandbox.plivo_envelope import (
 from mask_cli.sandbox.server import Reply
 
 if TYPE_CHECKING:
-    from mask_cli.sandbox.plivo_numbers import Numbers
+    from collections.abc import Iterable
+
     from mask_cli.sandbox.plivo_switches import Switches
     from mask_cli.sandbox.server import Request
 
-SUBACCOUNT = re.compile(r"SA[A-Z0-9]{18}")
 DOCUMENTED_NAME = re.compile(r"[A-Za-z0-9_-]+")
-
-
-def _is_subaccount(value: object) -> bool:
-    return isinstance(value, str) and SUBACCOUNT.fullmatch(value) is not None
-
 
 WRITTEN = {
     "app_name": is_text,
@@ -49,7 +45,7 @@ WRITTEN = {
     "default_endpoint_app": is_flag,
     "log_incoming_messages": is_flag,
     "public_uri": is_flag,
-    "subaccount": _is_subaccount,
+    "subaccount": is_subaccount,
 }
 # Written under one name, read under another.
 _READ_AS = {"default_number_app": "default_app", "subaccount": "sub_account"}
@@ -68,6 +64,12 @@ _AT_FIRST: dict[str, Any] = {
     "enabled": True,
     "application_type": "XML",
 }
+
+
+class Attached(Protocol):
+    """What can lead to an application: a rented number."""
+
+    app_id: str | None
 
 
 class Applications:
@@ -132,7 +134,7 @@ class Applications:
         self._write(app_id, values)
         return json_reply(202, {"message": "changed"})
 
-    def delete(self, app_id: str, request: Request, numbers: Numbers) -> Reply:
+    def delete(self, app_id: str, request: Request, rented: Iterable[Attached]) -> Reply:
         """Remove an application; what its numbers do then is a switch.
 
         A JSON body, as the SDK sends one, is read by nobody: DELETE takes query parameters.
@@ -143,12 +145,12 @@ class Applications:
             query,
             {"cascade": lambda v: v in ("true", "false"), "new_endpoint_application": is_text},
         )
-        attached = [rented for rented in numbers.rented.values() if rented.app_id == app_id]
+        attached = [number for number in rented if number.app_id == app_id]
         if attached and self._switches.numbers_of_deleted == "refuse":
             raise ApiError(400, "application is attached to a number")
         if self._switches.numbers_of_deleted == "unlink":
-            for rented in attached:
-                rented.app_id = None
+            for number in attached:
+                number.app_id = None
         del self.by_id[app_id]
         return Reply(204)
 

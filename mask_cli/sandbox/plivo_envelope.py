@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from mask_cli.sandbox.server import Request
 
+_SUBACCOUNT = re.compile(r"SA[A-Z0-9]{18}")
 PAGE_LIMIT = 20
 """Most objects on one page, and how many without a `limit`."""
 
@@ -52,6 +54,11 @@ def not_found() -> ApiError:
 def is_flag(value: object) -> bool:
     """Tell whether it is a JSON boolean."""
     return isinstance(value, bool)
+
+
+def is_subaccount(value: object) -> bool:
+    """Tell whether it is the id of a subaccount."""
+    return isinstance(value, str) and _SUBACCOUNT.fullmatch(value) is not None
 
 
 def is_text(value: object) -> bool:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from mask_cli.sandbox.plivo_applications import SUBACCOUNT
 from mask_cli.sandbox.plivo_envelope import (
     ApiError,
     checked,
     invalid,
     is_flag,
+    is_subaccount,
     is_text,
     json_reply,
     json_values,
@@ -247,7 +247,7 @@ class Numbers:
             "ha_enable": is_flag,
             "alias": is_text,
             "compliance_application_id": is_text,
-            "subaccount": lambda v: isinstance(v, str) and SUBACCOUNT.fullmatch(v) is not None,
+            "subaccount": is_subaccount,
         }
         allowed = ("number", "app_id", "cnam_lookup", "verification_info", *more)
         checked(values, {name: checks[name] for name in allowed})

@@ -12,11 +12,11 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from mask_cli.sandbox.control import Control, stored_items
-from mask_cli.sandbox.faults import Faults
 from mask_cli.sandbox.server import Clock, HttpsServer, RequestLog
 from mask_cli.sandbox.voximplant_account import add_application
 from mask_cli.sandbox.voximplant_api import VoximplantApi
+from mask_cli.sandbox.voximplant_control import VoximplantControl, stored_items
+from mask_cli.sandbox.voximplant_faults import Faults
 from mask_cli.sandbox.voximplant_methods import Account
 from mask_cli.sandbox.voximplant_numbers import stock
 from mask_cli.sandbox.voximplant_tokens import Tokens
@@ -47,7 +47,9 @@ class VoximplantSandbox:
         self.ca_file = Path(self._folder.name, "ca.pem")
         self.credentials_file = Path(self._folder.name, "credentials.json")
         self._account = self._new_account()
-        control = Control(self._account, self.faults, self.requests, self.clock, allow_kill)
+        control = VoximplantControl(
+            self._account, self.faults, self.requests, self.clock, allow_kill
+        )
         api = VoximplantApi(self._account, self._write_credentials(), self.faults, control.answer)
         self._server = HttpsServer(
             api.answer, self._new_context(), self.clock, port=port, log=self.requests

@@ -10,9 +10,9 @@ from email.parser import BytesParser
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from mask_cli.sandbox.faults import Faults, error_body, json_reply
 from mask_cli.sandbox.server import CONTROL, Cut, Reply
 from mask_cli.sandbox.voximplant_account import ACCOUNT_METHODS
+from mask_cli.sandbox.voximplant_faults import Faults, error_body, json_reply
 from mask_cli.sandbox.voximplant_history import HISTORY_METHODS
 from mask_cli.sandbox.voximplant_kvs_methods import KEY_VALUE_METHODS
 from mask_cli.sandbox.voximplant_methods import Account, ApiError, Method

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mask_cli.errors import ProviderUnavailable
-from mask_cli.sandbox.faults import THROTTLING_CODES, Fault, Faults
+from mask_cli.sandbox.voximplant_faults import THROTTLING_CODES, Fault, Faults
 
 if TYPE_CHECKING:
     from mask_cli.providers.voximplant import VoximplantStore

@@ -18,8 +18,8 @@ import jwt
 import pytest
 from voximplant.apiclient import VoximplantAPI, VoximplantException
 
-from mask_cli.sandbox.faults import KINDS
 from mask_cli.sandbox.voximplant import VoximplantSandbox
+from mask_cli.sandbox.voximplant_faults import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
