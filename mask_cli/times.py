@@ -87,7 +87,10 @@ def parse_time(text: str, zone: tzinfo | None = None) -> int:
 
 
 def _parsed(text: str) -> datetime | None:
-    if not text.isascii() or not (_LOCAL.match(text)):
+    if not text.isascii():
+        return None
+    text = text.upper()  # RFC 3339 allows t and z in lower case
+    if not _LOCAL.match(text):
         return None
     try:
         moment = datetime.fromisoformat(text)
