@@ -1,4 +1,4 @@
-"""Read the rows of an import, CSV or JSON Lines, and say what is wrong with each bad one.
+"""Read the rows of an import, CSV or JSON, and say what is wrong with each bad one.
 
 Bytes that are not UTF-8 travel as surrogates, so that rejected rows are written back whole.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import count
 from typing import IO, TYPE_CHECKING, Any
 
 from mask_cli.errors import BadData
@@ -27,6 +28,7 @@ _REQUIRED = ("order", "courier", "client")
 _ALIASES = {"customer": "client", "agent": "courier"}
 _DELIMITERS = ",;\t"
 _LONGEST_LINE = 131_072
+_PIECE = 65_536
 
 
 class BadRow(Exception):
@@ -44,7 +46,7 @@ class RawRow:
 
     line: int
     values: Sequence[str]
-    raw: str | Sequence[str]
+    raw: str | Sequence[str] = field(repr=False)
     problem: str | None = None
 
 
@@ -60,6 +62,8 @@ class Rules:
 
 class CsvRows:
     """Rows of a CSV file; its header names the columns, in any order."""
+
+    unit = "line"
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._text = io.TextIOWrapper(
@@ -92,19 +96,27 @@ class CsvRows:
         """Let go of the stream; it is closed by whoever opened it."""
         self._text.detach()
 
-    def rejected(self, rows: Sequence[str | Sequence[str]]) -> Iterator[str]:
-        """Return rows as text to read back, the header first."""
+    @property
+    def head(self) -> str:
+        """What comes before the rows in a file of their texts."""
+        return self._written(self.header)
+
+    def text(self, raw: RawRow) -> str:
+        """Return a row as it came, to read back."""
+        return self._written(raw.raw)
+
+    def _written(self, fields: Sequence[str]) -> str:
         target = io.StringIO(newline="")
-        writer = csv.writer(target, delimiter=self.delimiter, lineterminator="\n")
-        writer.writerow(self.header)
-        writer.writerows(rows)
-        yield target.getvalue()
+        csv.writer(target, delimiter=self.delimiter, lineterminator="\n").writerow(fields)
+        return target.getvalue()
 
 
-class JsonRows:
+class JsonLines:
     """Objects, one a line; all values are text, so that no leading zero is lost."""
 
+    unit = "line"
     columns: Sequence[str] = COLUMNS
+    head = ""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._text = io.TextIOWrapper(
@@ -116,27 +128,95 @@ class JsonRows:
             if not text.strip():
                 continue
             try:
-                yield RawRow(line, _json_values(text), text)
-            except BadRow as error:
-                yield RawRow(line, (), text, error.reason)
+                row = _DECODER.decode(text.strip())
+            except (ValueError, RecursionError):
+                yield RawRow(line, (), text, "it is not JSON")
+            else:
+                yield _json_row(line, row, text)
 
     def close(self) -> None:
         """Let go of the stream; it is closed by whoever opened it."""
         self._text.detach()
 
-    def rejected(self, rows: Sequence[str | Sequence[str]]) -> Iterator[str]:
-        """Return rows as text to read back."""
-        for row in rows:
-            if isinstance(row, str):
-                yield row.rstrip("\n") + "\n"
-            else:
-                values = {name: value for name, value in zip(COLUMNS, row, strict=True) if value}
-                yield json.dumps(values, ensure_ascii=False) + "\n"
+    def text(self, raw: RawRow) -> str:
+        """Return a row as it came, to read back."""
+        return "".join(raw.raw).rstrip("\n") + "\n"
 
 
-def opened_rows(stream: IO[bytes], kind: str) -> CsvRows | JsonRows:
-    """Return the rows of a stream; `kind` is csv or jsonl."""
-    return CsvRows(stream) if kind == "csv" else JsonRows(stream)
+class JsonArray(JsonLines):
+    """The objects of one JSON array, read piece by piece; what counts is their place in it."""
+
+    unit = "item"
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__(stream)
+        self._buffer, self._at = "", 0
+
+    def __iter__(self) -> Iterator[RawRow]:
+        self._take("[", 1)
+        ended = self._next() == "]" and self._take("]", 1) == "]"
+        for item in count(1):
+            if ended:
+                break
+            row, text = self._decoded(item)
+            # In one line, as the others that are written out.
+            yield _json_row(item, row, text.replace("\r", " ").replace("\n", " "))
+            ended = self._take(",]", item) == "]"
+        if self._next():
+            raise _broken(item)
+
+    def _decoded(self, item: int) -> tuple[Any, str]:
+        """Return the next value and its text."""
+        while self._next():
+            try:
+                row, end = _DECODER.raw_decode(self._buffer, self._at)
+            except (ValueError, RecursionError):
+                end = len(self._buffer)
+            # What ends with the piece read so far may go on in the next.
+            if end < len(self._buffer):
+                text, self._at = self._buffer[self._at : end], end
+                return row, text
+            if len(self._buffer) - self._at > _LONGEST_LINE or not self._more():
+                break
+        raise _broken(item)
+
+    def _take(self, marks: str, item: int) -> str:
+        """Return the next character, one of these, and go on behind it."""
+        mark = self._next()
+        if not mark or mark not in marks:
+            raise _broken(item)
+        self._at += 1
+        return mark
+
+    def _next(self) -> str:
+        """Return the next character that is no space, nothing at the end."""
+        while True:
+            while self._at < len(self._buffer):
+                if not self._buffer[self._at].isspace():
+                    return self._buffer[self._at]
+                self._at += 1
+            if not self._more():
+                return ""
+
+    def _more(self) -> bool:
+        """Read a piece more, letting go of what is done with."""
+        piece = self._text.read(_PIECE)
+        self._buffer, self._at = self._buffer[self._at :] + piece, 0
+        return bool(piece)
+
+
+def _broken(item: int) -> BadData:
+    return BadData(
+        f"item {item}: it is not JSON, or not in an array; what follows cannot be read",
+        hint="mend that item; nothing was stored",
+    )
+
+
+def opened_rows(stream: IO[bytes], kind: str) -> CsvRows | JsonLines:
+    """Return the rows of a stream; `kind` is csv, jsonl or json (an array)."""
+    if kind == "csv":
+        return CsvRows(stream)
+    return JsonArray(stream) if kind == "json" else JsonLines(stream)
 
 
 def row_checker(columns: Sequence[str], rules: Rules) -> Callable[[RawRow], IncomingRow | None]:
@@ -228,23 +308,29 @@ def _checked_header(header: Sequence[str]) -> list[str]:
     raise BadData(f"line 1: {told}", hint=f"the first line names the columns: {', '.join(COLUMNS)}")
 
 
-def _object(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+_TWICE = object()
+"""Stands for an object that has a field twice: JSON itself would let the last one win."""
+
+
+def _object(fields: list[tuple[str, Any]]) -> object:
     found = dict(fields)
-    if len(found) < len(fields):
-        raise BadRow(None, "it has a field twice")
-    return found
+    return found if len(found) == len(fields) else _TWICE
 
 
-# JSON itself would let the last of two fields win.
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
-def _json_values(text: str) -> list[str]:
-    """Return the values of a JSON object in the order of COLUMNS, or raise BadRow."""
+def _json_row(place: int, row: object, text: str) -> RawRow:
     try:
-        row = _DECODER.decode(text.strip())
-    except (ValueError, RecursionError):
-        raise BadRow(None, "it is not JSON") from None
+        return RawRow(place, _json_values(row), text)
+    except BadRow as error:
+        return RawRow(place, (), text, error.reason)
+
+
+def _json_values(row: object) -> list[str]:
+    """Return the values of a JSON object in the order of COLUMNS, or raise BadRow."""
+    if row is _TWICE:
+        raise BadRow(None, "it has a field twice")
     if not isinstance(row, dict):
         raise BadRow(None, "it is not a JSON object")
     named = {_ALIASES.get(name, name): value for name, value in row.items()}

@@ -17,26 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mask_cli.models import Mapping, PhoneNumber
-    from mask_cli.rows import CsvRows, JsonRows, RawRow, Rules
+    from mask_cli.rows import CsvRows, JsonLines, RawRow, Rules
     from mask_cli.store.base import IncomingRow, PooledStore, Staging
 
 _BATCH = 2_000
 _NAMED = 1_000
 """How many bad rows are named one by one."""
 EXPORT_COLUMNS = COLUMNS[:-1]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A bad row: where, what, why. The reason holds no number whole."""
-
-    line: int
-    column: str | None
-    reason: str
-
-    def __str__(self) -> str:
-        place = f"line {self.line}" + (f", column {self.column}" if self.column else "")
-        return f"{place}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +42,25 @@ class ImportOptions:
 class _Run:
     """One import on its way."""
 
-    rows: CsvRows | JsonRows
+    rows: CsvRows | JsonLines
     options: ImportOptions
     expired: int = 0
     bad: int = 0
-    raws: list[str | Sequence[str]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
 
-    def reject(self, problem: Problem, raw: str | Sequence[str]) -> None:
-        """Name a bad row, and keep it when it is to be written out."""
+    @property
+    def keeps(self) -> bool:
+        """Tell whether bad rows are to be written out."""
+        return self.options.rejects is not None
+
+    def reject(self, place: int, column: str | None, reason: str, text: str | None) -> None:
+        """Tell where a bad row stands and why; keep its text when it is to be written out."""
         self.bad += 1
         if self.bad <= _NAMED:
-            self.options.tell(str(problem))
-        if self.options.rejects is not None:
-            self.raws.append(raw)
+            where = f"{self.rows.unit} {place}" + (f", column {column}" if column else "")
+            self.options.tell(f"{where}: {reason}")
+        if text is not None:
+            self.texts.append(text)
 
 
 def import_orders(
@@ -86,10 +79,8 @@ def import_orders(
     with closing(run.rows), store.staging() as staging:
         _stage(staging, run, rules)
         for row in staging.take_duplicates():
-            run.reject(
-                Problem(row.line, "order", f"order {row.order} is in the file before"),
-                _as_values(run.rows.columns, row, rules.now),
-            )
+            reason = f"order {row.order} is in the file before"
+            run.reject(row.line, "order", reason, staging.text(row.line) if run.keeps else None)
         if run.bad and options.rejects is None:
             raise BadData(
                 f"{run.bad} bad rows; nothing was stored",
@@ -114,20 +105,28 @@ def _stage(staging: Staging, run: _Run, rules: Rules) -> None:
     """Check every row and stage the good ones."""
     check = row_checker(run.rows.columns, rules)
     batch: list[IncomingRow] = []
+    texts: list[tuple[int, str]] = []
     for raw in run.rows:
         try:
             row = check(raw)
         except BadRow as error:
-            run.reject(Problem(raw.line, error.column, _reason(error, raw)), raw.raw)
+            text = run.rows.text(raw) if run.keeps else None
+            run.reject(raw.line, error.column, _reason(error, raw), text)
             continue
         if row is None:
             run.expired += 1
             continue
         batch.append(row)
+        if run.keeps:
+            # Whether its order was there before is seen only later.
+            texts.append((raw.line, run.rows.text(raw)))
         if len(batch) == _BATCH:
             staging.add(batch)
+            staging.keep(texts)
             batch.clear()
+            texts.clear()
     staging.add(batch)
+    staging.keep(texts)
 
 
 def _reason(error: BadRow, raw: RawRow) -> str:
@@ -144,10 +143,8 @@ def _applied(staging: Staging, store: PooledStore, run: _Run, now: int) -> Impor
     if options.on_conflict == "fail":
         conflicts = staging.conflicts(now)
         for row in conflicts:
-            run.reject(
-                Problem(row.line, None, f"order {row.order} is active with other values"),
-                _as_values(run.rows.columns, row, now),
-            )
+            reason = f"order {row.order} is active with other values"
+            run.reject(row.line, None, reason, staging.text(row.line) if run.keeps else None)
         if conflicts and options.rejects is None:
             raise Conflict(
                 f"{len(conflicts)} orders are active with other values; nothing was stored",
@@ -168,35 +165,21 @@ def _applied(staging: Staging, store: PooledStore, run: _Run, now: int) -> Impor
         store.pool.bind_since(first, now, options.cool_off)
     detail = f"{counts.added} added, {counts.updated} updated, {run.bad} rejected"
     store.add_audit(AuditRow(now, options.actor, "import", None, detail))
-    if run.raws and options.rejects is not None and not options.dry_run:
-        _write_rejects(options.rejects, run.rows.rejected(run.raws))
+    if run.texts and options.rejects is not None and not options.dry_run:
+        _write_rejects(options.rejects, [run.rows.head, *run.texts])
     return counts
 
 
-def _write_rejects(path: Path, parts: Iterator[str]) -> None:
+def _write_rejects(path: Path, texts: Sequence[str]) -> None:
     """Write rejected rows whole, readable by their owner only, never over another file."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.writelines(parts)
+            file.writelines(texts)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
         raise FileProblem(f"cannot write {path}: {error.strerror}; nothing was stored") from error
-
-
-def _as_values(columns: Sequence[str], row: IncomingRow, now: int) -> list[str]:
-    """Return a staged row as its file would have it."""
-    values = {
-        "order": row.order,
-        "courier": row.courier,
-        "client": row.client,
-        "virtual_number": row.virtual_number or "",
-        "note": row.note or "",
-        "expires_at": format_time(row.expires_at) if row.moves_expiry else "",
-        "ttl": "" if row.moves_expiry else str(row.expires_at - now),
-    }
-    return [values.get(name, "") for name in columns]
 
 
 def export_orders(mappings: Iterator[Mapping], kind: str, write: Callable[[str], object]) -> int:

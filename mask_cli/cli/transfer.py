@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from mask_cli.errors import MaskError
     from mask_cli.rows import Rules
 
-_KINDS = ("csv", "jsonl")
+_READ, _WRITTEN = ("csv", "json", "jsonl"), ("csv", "jsonl")
+_SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _CHOICES = ("fail", "skip", "replace")
 
 File = Annotated[str, typer.Argument(metavar="FILE|-", help="A file, or - for the standard one.")]
@@ -33,7 +34,8 @@ def import_(
     *,
     file: File,
     kind: Annotated[
-        str | None, typer.Option("--from", metavar="[csv|jsonl]", help="Form [by its name].")
+        str | None,
+        typer.Option("--from", metavar="[csv|json|jsonl]", help="Form [by its name or begin]."),
     ] = None,
     on_conflict: Annotated[
         str,
@@ -59,7 +61,7 @@ def import_(
     cool_off = mask.settings["cool_off"]
     options = ImportOptions(on_conflict, rejects, dry_run, mask.actor, cool_off, mask.output.tell)
     with _source(file) as stream:
-        form = _kind(kind, file, stream)
+        form = _form_of(stream, file, kind)
         counts = import_orders(stream, form, mask.store, rules, options)
     failure = None
     if rejects is not None and counts["rejected"]:
@@ -78,7 +80,8 @@ def export(
     from mask_cli.transfer import export_orders, private_file
 
     mask: AppContext = ctx.obj
-    form = _kind(kind, file)
+    named = "jsonl" if Path(file).suffix.lower() in (".json", ".jsonl", ".ndjson") else "csv"
+    form = _checked_choice(kind or named, _WRITTEN, "--to")
     shown = redacted_message(file)
     mask.audit("export", detail=None if file == "-" else shown)
     rows = (mapping for mapping, _ in mask.store.listed(Selection(), None, mask.now()))
@@ -151,14 +154,13 @@ def _source(file: str) -> Iterator[BufferedReader]:
         yield stream
 
 
-def _kind(kind: str | None, file: str, stream: BufferedReader | None = None) -> str:
-    """Return csv or jsonl: as told, by the file's name, or by how the input begins."""
+def _form_of(stream: BufferedReader, file: str, kind: str | None) -> str:
+    """Return csv, jsonl or json (an array): as told, by the file's name, or as it begins."""
     if kind is not None:
-        return _checked_choice(kind, _KINDS, "--from or --to")
-    if file == "-" and stream is not None:
-        start = stream.peek(16)
-        return "jsonl" if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"
-    return "jsonl" if Path(file).suffix.lower() in (".jsonl", ".ndjson") else "csv"
+        return _checked_choice(kind, _READ, "--from")
+    start = stream.peek(16).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    seen = {b"{": "jsonl", b"[": "json"}.get(start, "csv")
+    return _SUFFIXES.get(Path(file).suffix.lower(), seen)
 
 
 def _checked_choice(text: str, choices: tuple[str, ...], option: str) -> str:

@@ -73,6 +73,14 @@ class Staging(Protocol):
         """Take rows in."""
         ...
 
+    def keep(self, texts: Sequence[tuple[int, str]]) -> None:
+        """Keep the texts of rows as they came, by line: some may be rejected in the end."""
+        ...
+
+    def text(self, line: int) -> str:
+        """Return the text that was kept of a row."""
+        ...
+
     def take_duplicates(self) -> list[IncomingRow]:
         """Leave out, and return, the rows whose order number came before."""
         ...

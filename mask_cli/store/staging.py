@@ -47,6 +47,7 @@ class SqliteStaging:
             " client TEXT, virtual_number TEXT, note TEXT, expires_at INTEGER,"
             " moves_expiry INTEGER)"
         )
+        self._connection.execute("CREATE TEMP TABLE kept (line INTEGER PRIMARY KEY, text TEXT)")
         # One transaction for all appends; it locks nothing but the temporary file.
         self._connection.execute("BEGIN")
         self._indexed = False
@@ -55,11 +56,22 @@ class SqliteStaging:
         """Throw away what is still staged."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
-        self._connection.execute("DROP TABLE IF EXISTS temp.incoming")
+        for table in ("incoming", "kept"):
+            self._connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
     def add(self, rows: Sequence[IncomingRow]) -> None:
         """Take rows in."""
         self._connection.executemany("INSERT INTO incoming VALUES (?,?,?,?,?,?,?,?)", rows)
+
+    def keep(self, texts: Sequence[tuple[int, str]]) -> None:
+        """Keep the texts of rows as they came, by line: some may be rejected in the end."""
+        self._connection.executemany("INSERT INTO kept VALUES (?,?)", texts)
+
+    def text(self, line: int) -> str:
+        """Return the text that was kept of a row."""
+        found = self._connection.execute("SELECT text FROM temp.kept WHERE line = ?", (line,))
+        (text,) = found.fetchone()
+        return str(text)
 
     def take_duplicates(self) -> list[IncomingRow]:
         """Leave out, and return, the rows whose order number came before."""

@@ -79,7 +79,7 @@ class Run:
     def failed(self, code: ExitCode, *words: str) -> None:
         """Assert that it failed so: nothing on stdout, these words on stderr, no traceback."""
         assert (self.code, self.out) == (code, ""), self.err
-        assert self.err.startswith(("Error: ", "Warning: ", "line ")), self.err
+        assert self.err.startswith(("Error: ", "Warning: ", "line ", "item ")), self.err
         self._told(*words)
 
     def answered(self, code: ExitCode, *words: str) -> None:

@@ -172,9 +172,16 @@ class MemoryStaging:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self._rows: list[IncomingRow] = []
+        self._texts: dict[int, str] = {}
 
     def add(self, rows: Sequence[IncomingRow]) -> None:
         self._rows += rows
+
+    def keep(self, texts: Sequence[tuple[int, str]]) -> None:
+        self._texts.update(texts)
+
+    def text(self, line: int) -> str:
+        return self._texts[line]
 
     def take_duplicates(self) -> list[IncomingRow]:
         first = {row.order: row for row in reversed(self._rows)}

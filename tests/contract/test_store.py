@@ -499,6 +499,15 @@ def test_an_order_twice_in_a_file_is_found_and_its_first_row_stands(store: Store
     assert found.courier == COURIER
 
 
+def test_the_text_of_a_row_comes_back_as_it_came(store: Store) -> None:
+    with store.staging() as staging:
+        staging.add([row("11111", 2), row("11111", 3)])
+        staging.keep([(2, "11111;'1 222'\n"), (3, "again\n")])
+        assert [staging.text(one.line) for one in staging.take_duplicates()] == ["again\n"]
+        with store.writing():
+            assert staging.text(2) == "11111;'1 222'\n"
+
+
 def test_what_is_only_staged_is_in_nobodys_way(store: Store) -> None:
     with store.staging() as staging:
         staging.add([row("11111")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mask_cli.errors import BadData, MaskError
 from mask_cli.models import DAY
 from mask_cli.phone import bulk_reader
-from mask_cli.rows import COLUMNS, BadRow, CsvRows, JsonRows, Rules, opened_rows, row_checker
+from mask_cli.rows import BadRow, CsvRows, Rules, opened_rows, row_checker
 from mask_cli.times import format_time
 
 if TYPE_CHECKING:
@@ -225,19 +225,18 @@ def test_bytes_that_are_no_utf8_survive_to_the_file_of_rejects() -> None:
         "latin-1"
     )
     rows = CsvRows(io.BytesIO(content))
-    raws = [raw.raw for raw in rows]
 
-    written = "".join(rows.rejected(raws)).encode("utf-8", "surrogateescape")
-    assert written == content
+    written = rows.head + "".join(map(rows.text, rows))
+    assert written.encode("utf-8", "surrogateescape") == content
 
 
 def test_rejected_rows_read_back_as_they_were() -> None:
     lines = ['12345;"1 222; 222";x', "1;2;3"]
     rows = CsvRows(io.BytesIO(csv(*lines, header="order;courier;client").encode()))
-    raws = [raw.raw for raw in rows]
+    raws = list(rows)
 
-    again = CsvRows(io.BytesIO("".join(rows.rejected(raws)).encode()))
-    assert [raw.raw for raw in again] == raws
+    again = CsvRows(io.BytesIO((rows.head + "".join(map(rows.text, raws))).encode()))
+    assert list(again) == raws
 
 
 # JSON Lines
@@ -299,24 +298,97 @@ def test_an_unknown_field_does_not_leak_a_number() -> None:
 
 
 def test_rejected_json_rows_are_written_as_they_came() -> None:
-    lines = [json_row(order=1), "{nonsense"]
-    rows = JsonRows(io.BytesIO("\n".join(lines).encode()))
-    raws = [raw.raw for raw in rows]
-    staged = ["12345", "+12222222222", "+13333333333", "", "door", "", ""]
+    lines = [json_row(order=1), "{nonsense", json_row(courier="1 (222) 222-2222")]
+    rows = opened_rows(io.BytesIO("\n".join(lines).encode()), "jsonl")
 
-    written = "".join(rows.rejected([*raws, staged])).splitlines()
-    assert written[:2] == lines
-    assert json.loads(written[2]) == {
-        "order": "12345",
-        "courier": "+12222222222",
-        "client": "+13333333333",
-        "note": "door",
-    }
-    assert len(staged) == len(COLUMNS)
+    assert "".join(map(rows.text, rows)).splitlines() == lines
 
 
-@given(st.binary(max_size=200), st.sampled_from(["csv", "jsonl"]))
+# A JSON array
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_array_gives_what_its_objects_give_one_a_line(indent: int | None) -> None:
+    objects = [
+        json.loads(json_row(order=str(n), note="Z\u00fcrich \u2028")) for n in range(10000, 14000)
+    ]
+    objects += [json.loads(json_row(order=1)), 7, None, ["12345"], {}]
+    array = "\ufeff " + json.dumps(objects, indent=indent) + "\n"
+    lines = "\n".join(json.dumps(one) for one in objects)
+
+    assert len(array) > 65_536, "more than one piece"
+    assert results(array, "json") == results(lines, "jsonl")
+
+
+def test_an_empty_array_has_no_rows() -> None:
+    assert results(" [ ] ", "json") == []
+
+
+def test_an_object_over_several_lines_is_rejected_as_one_that_can_be_read_back() -> None:
+    bad = json.loads(json_row(order=1, note="a\nb \u2028"))
+    text = json.dumps([bad], indent=2, ensure_ascii=False)
+    rows = opened_rows(io.BytesIO(text.encode()), "json")
+    (written,) = map(rows.text, rows)
+
+    assert written.count("\n") == 1
+    assert json.loads(written) == bad
+
+
+def test_a_field_that_an_item_has_twice_does_not_win_unseen() -> None:
+    twice = '{"courier":"14156667777",' + json_row()[1:]
+    found = results(f"[{twice},{json_row()}]", "json")
+
+    assert found[0] == "1 None: it has a field twice"
+    assert not isinstance(found[1], str)
+
+
+@pytest.mark.parametrize(
+    ("text", "item"),
+    [
+        ("", 1),
+        ("[", 1),
+        (json_row(), 1),
+        ("[" * 100_000, 1),
+        ("[" + json_row(), 1),
+        ("[" + json_row() + ",", 2),
+        ("[" + json_row() + ",]", 2),
+        ("[" + json_row() + json_row() + "]", 1),
+        ("[" + json_row() + "] []", 2),
+        ("[" + json_row() + ', {"order": "123', 2),
+        ("[" + json_row() + ', "' + "1" * 2_000_000 + '"]', 2),
+        ("[" + json_row() + ", nonsense]", 2),
+    ],
+    ids=lambda text: str(text)[-12:],
+)
+def test_a_broken_array_ends_the_reading_and_names_the_item(text: str, item: int) -> None:
+    with pytest.raises(BadData) as caught:
+        results(text, "json")
+
+    assert caught.value.message.startswith(f"item {item}: ")
+    assert len(caught.value.message) < 120
+
+
+def test_an_endless_item_is_not_kept_whole() -> None:
+    class Endless(io.RawIOBase):
+        read_so_far = 0
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            begin = b"" if self.read_so_far else b'["'
+            self.read_so_far += len(buffer)
+            buffer[:] = begin.ljust(len(buffer), b"1")
+            return len(buffer)
+
+    stream = Endless()
+    with pytest.raises(BadData):
+        list(opened_rows(io.BufferedReader(stream), "json"))
+    assert stream.read_so_far < 1_000_000
+
+
+@given(st.binary(max_size=200), st.sampled_from(["csv", "json", "jsonl"]))
 def test_no_bytes_make_the_reader_fall_over(content: bytes, kind: str) -> None:
-    header = b"order,courier,client\n" if kind == "csv" else b""
+    header = {"csv": b"order,courier,client\n", "json": b"["}.get(kind, b"")
     with suppress(BadData):
         assert results(header + content, kind) is not None
