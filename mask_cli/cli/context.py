@@ -313,6 +313,24 @@ class AppContext:
         """Write an audit row in the transaction that is open."""
         self.store.add_audit(AuditRow(self.now(), self.actor, action, order, detail))
 
+    @contextmanager
+    def audited(self, action: str, detail: str) -> Iterator[None]:
+        """Audit what is done inside: also when nobody knows whether it was, not when refused.
+
+        Whether the row can be written is tried first: what cannot be audited is not begun.
+        """
+        with self.store.writing(keep=False):
+            self.audit_inside(action, detail=detail)
+        refused = False
+        try:
+            yield
+        except MaskError as error:
+            refused = not (isinstance(error, ProviderUnavailable) and error.unsure)
+            raise
+        finally:
+            if not refused:
+                self.audit(action, detail=detail)
+
     def _audited_reveal(self) -> None:
         self.audit("reveal", detail=self.command)
 

@@ -96,8 +96,9 @@ def kv_set(
     if dry_run:
         mask.output.say("Dry run: nothing was written.")
         return
-    mask.audit("kv set", detail=redacted_text(key))
-    mask.output.record(item_record(mask, store.set(key, value, expires_at)))
+    with mask.audited("kv set", redacted_text(key)):
+        item = store.set(key, value, expires_at)
+    mask.output.record(item_record(mask, item))
 
 
 @kv.command("delete")
@@ -110,8 +111,9 @@ def kv_delete(ctx: typer.Context, key: Key, dry_run: DryRun = False) -> None:
         there = store.get(key) is not None
         mask.output.record({"key": shown, "deleted": False, "found": there})
         return
-    mask.audit("kv delete", detail=redacted_text(key))
-    mask.output.record({"key": shown, "deleted": True, "found": store.delete(key)})
+    with mask.audited("kv delete", redacted_text(key)):
+        found = store.delete(key)
+    mask.output.record({"key": shown, "deleted": True, "found": found})
 
 
 def item_record(mask: AppContext, item: KeyValueItem) -> Record:

@@ -221,6 +221,39 @@ def test_kv_commands_see_and_change_single_items(mask: Mask, provider: Voximplan
 
 @pytest.mark.parametrize(
     "words",
+    [("set", "a key", "x"), ("set", "a", ""), ("set", "a", "x" * 2001), ("delete", "a key")],
+    ids=["key", "empty", "long", "delete"],
+)
+def test_what_is_refused_is_not_audited_as_done(
+    mask: Mask, provider: VoximplantSandbox, words: tuple[str, ...]
+) -> None:
+    mask("voximplant", "kv", *words).failed(ExitCode.BAD_DATA)
+    provider.faults.add("error", times=0, code=127, message="No money.")
+    mask("voximplant", "kv", "set", "a", "b").failed(ExitCode.PROVIDER)
+    mask("voximplant", "kv", "delete", "a").failed(ExitCode.PROVIDER)
+    assert mask("audit", *JSON).done().json == []
+
+
+@pytest.mark.parametrize("words", [("set", "a", "b"), ("delete", "a")], ids=lambda words: words[0])
+def test_what_may_have_been_done_is_audited(
+    mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("MASK_VOXIMPLANT_TIMEOUT", "1s")
+    provider.faults.add("silent-applied", times=0)
+    mask("voximplant", "kv", *words).failed(ExitCode.TRY_LATER)
+    (row,) = mask("audit", *JSON).done().json
+    assert (row["action"], row["detail"]) == (f"kv {words[0]}", "a")
+
+
+def test_what_cannot_be_audited_is_not_begun(mask: Mask, provider: VoximplantSandbox) -> None:
+    mask("list").done()
+    mask.query("CREATE TRIGGER no_audit BEFORE INSERT ON audit BEGIN SELECT RAISE(FAIL, 'no'); END")
+    mask("voximplant", "kv", "set", "a", "b").failed(ExitCode.STORAGE)
+    assert remote_values(provider) == {}
+
+
+@pytest.mark.parametrize(
+    "words",
     [("list",), ("get", "a"), ("set", "a", "b"), ("delete", "a")],
     ids=lambda words: words[0],
 )
