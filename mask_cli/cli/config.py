@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import typer  # noqa: TC002 (Typer reads annotations at run time)
 
 from mask_cli.cli.boundary import Commands
+from mask_cli.cli.options import DryRun
 from mask_cli.errors import Conflict, FileProblem
+from mask_cli.providers.plivo_checks import is_auth_id
 from mask_cli.redaction import redacted_message
 from mask_cli.settings import sample_settings
 
@@ -50,23 +52,34 @@ def path(ctx: typer.Context) -> None:
 
 
 @app.command()
-def init(ctx: typer.Context) -> None:
+def init(ctx: typer.Context, dry_run: DryRun = False) -> None:
     """Write a settings file with every setting, commented out; never over another."""
     mask: AppContext = ctx.obj
     file = settings_file(mask)
+    if os.path.lexists(file):
+        raise Conflict(f"there is a settings file already: {file}")
+    if dry_run:
+        mask.output.say("Dry run: nothing was written.")
+    else:
+        _write_sample(file)
+    mask.output.text(redacted_message(str(file)))
+
+
+def _write_sample(file: Path) -> None:
+    """Write the settings file, private; even now never over another."""
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
             new.write(sample_settings())
-    except FileExistsError:
-        raise Conflict(f"there is a settings file already: {file}") from None
     except OSError as error:
         raise FileProblem(f"cannot write {file}: {error.strerror}") from error
-    mask.output.text(redacted_message(str(file)))
 
 
 def _shown(value: object) -> object:
-    return redacted_message(value) if isinstance(value, str) else value
+    # An account's name is whole, however many digits in a row it has.
+    if not isinstance(value, str) or is_auth_id(value):
+        return value
+    return redacted_message(value)
 
 
 def settings_file(mask: AppContext) -> Path:

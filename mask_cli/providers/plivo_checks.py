@@ -19,12 +19,17 @@ _AUTH_TOKEN = re.compile(r"[!-~]{1,200}")
 _CREDENTIALS = "set PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN"
 
 
+def is_auth_id(text: object) -> bool:
+    """Tell whether this is the name of an account or subaccount, which is no secret."""
+    return isinstance(text, str) and _AUTH_ID.fullmatch(text) is not None
+
+
 def checked_credentials(auth_id: str | None, auth_token: str | None) -> tuple[str, str]:
     """Return both, or raise: with either missing the SDK would silently take others."""
     if not auth_id or not auth_token:
         name = "PLIVO_AUTH_TOKEN" if auth_id else "PLIVO_AUTH_ID"
         raise ConfigurationError(f"{name} is not set", hint=_CREDENTIALS)
-    if not _AUTH_ID.fullmatch(auth_id):
+    if not is_auth_id(auth_id):
         raise ConfigurationError(
             "PLIVO_AUTH_ID is not MA or SA and 18 capitals or digits", hint=_CREDENTIALS
         )

@@ -231,10 +231,26 @@ def test_version_and_help_are_answers(mask: Mask) -> None:
 def test_config_init_writes_a_private_file_once_that_changes_nothing(mask: Mask) -> None:
     before = mask("config", "show", *JSON).done().json
     file = mask("config", "path").done().out.strip()
+    run = mask("config", "init", "--dry-run").done()
+    assert (run.out.strip(), os.path.exists(file)) == (file, False)  # noqa: PTH110 (as above)
     assert mask("config", "init").done().out.strip() == file
+    mask("config", "init", "--dry-run").failed(ExitCode.CONFLICT, "settings file already")
     assert os.stat(file).st_mode & 0o777 == 0o600  # noqa: PTH116 (its mode is what counts)
     mask("config", "init").failed(ExitCode.CONFLICT, "settings file already")
     assert mask("config", "show", *JSON).done().json == before
+
+
+def test_the_name_of_an_account_is_not_taken_for_a_phone_number(
+    mask: Mask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shown() -> object:
+        rows = mask("config", "show", *JSON).done().json
+        return next(row["value"] for row in rows if row["name"] == "plivo.auth_id")
+
+    monkeypatch.setenv("PLIVO_AUTH_ID", "MA12345678901234ABCD")
+    assert shown() == "MA12345678901234ABCD"
+    monkeypatch.setenv("PLIVO_AUTH_ID", "+14156667777")
+    assert shown() == "+1•••••••7777"
 
 
 def test_a_typing_error_in_the_settings_is_not_ignored(mask: Mask) -> None:
