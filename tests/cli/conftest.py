@@ -25,9 +25,12 @@ from mask_cli.cli import app
 from mask_cli.cli.context import AppContext
 from mask_cli.errors import ExitCode
 from mask_cli.providers import _voximplant_client
+from mask_cli.sandbox.plivo_api import PlivoSandbox
 from mask_cli.sandbox.voximplant import VoximplantSandbox
+from mask_cli.sandbox.voximplant_kvs import Stored
 from mask_cli.times import format_time
-from tests.cli.leaks import CLIENT, COURIER, whole_numbers
+from tests.cli.every_command import POOL
+from tests.cli.leaks import CLIENT, COURIER, GUIDE, whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -235,6 +238,38 @@ def provider(
         monkeypatch.setenv(name, value)
     yield running_provider
     assert running_provider.requests.failures == []
+
+
+@pytest.fixture
+def plivo(monkeypatch: pytest.MonkeyPatch) -> Iterator[PlivoSandbox]:
+    """An emulated Plivo account that never asks for patience; the environment points at it."""
+    with PlivoSandbox() as sandbox:
+        sandbox.rate_limit = 1_000_000
+        for name, value in sandbox.environment().items():
+            monkeypatch.setenv(name, value)
+        yield sandbox
+
+
+@pytest.fixture
+def filled(
+    mask: Mask,
+    provider: VoximplantSandbox,
+    plivo: PlivoSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Mappings here and there, foreign items with numbers in keys and values, a file to import."""
+    assert plivo.requests.maxlen
+    monkeypatch.chdir(mask.home)
+    mask("add", "12345", *PARTIES).done()
+    mask("add", "20001", "--courier", GUIDE[1], "--client", GUIDE[0], "--no-push").done()
+    mask("add", "20002", "--courier", GUIDE[3], "--client", GUIDE[2]).done()
+    value = json.dumps({"courier": GUIDE[2], "client": "+1 (415) 666-7777"})
+    for key in ("order:77777", "order:+14156667777", GUIDE[0], "1-415-666-7777"):
+        provider.store().set(Stored(key, value, NOON + DAY))
+    mask("numbers", "add", POOL).done()
+    call = "INSERT INTO calls (provider, call_id, started_at) VALUES ('plivo', 'c-1', ?)"
+    mask.query(call, NOON)
+    mask.write("orders.csv", "order,courier,client\n30002,1-415-666-7778,+1 415 666 7777\n")
 
 
 @pytest.fixture

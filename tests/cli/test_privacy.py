@@ -11,14 +11,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import typer
-import typer.main
 
-from mask_cli.cli import app
 from mask_cli.errors import ExitCode
-from mask_cli.sandbox.plivo_api import PlivoSandbox
-from mask_cli.sandbox.voximplant_kvs import Stored
-from tests.cli.conftest import DAY, NOON, PARTIES
+from tests.cli.conftest import PARTIES
+from tests.cli.every_command import EVERY, GOOD, RUNS_UNTIL_STOPPED, TAKES_SECONDS
 from tests.cli.leaks import GUIDE, whole_numbers
 
 if TYPE_CHECKING:
@@ -40,128 +36,6 @@ WRITTEN = (
 )
 # Ten bare digits in a file's name may as well be an order number.
 IN_NAMES = tuple(number for number in WRITTEN if number != "4156667777")
-# A rented number is the operator's own and shown whole; no party of these tests has it.
-POOL = "+14155550190"
-RENTED = "+14155550120"
-"""The operator's own, shown whole; of the parties' numbers that are looked for it is none."""
-ALSO_RENTED = "+12065550100"
-RUNS_UNTIL_STOPPED = {("sandbox",), ("serve",)}
-TAKES_SECONDS = {("demo",)}
-
-
-def commands(
-    group: Any = None, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield every command with its path, hidden ones too."""
-    group = group or typer.main.get_command(app)
-    context = typer.Context(group, info_name="mask")
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        if hasattr(command, "list_commands"):
-            yield from commands(command, (*path, name))
-        else:
-            yield (*path, name), command
-
-
-EVERY = dict(commands())
-
-# One good call of each; what is made up before is in `filled`.
-GOOD: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("add",): ("30001", *PARTIES, "--virtual-number", "+14155550100"),
-    ("list",): ("--all",),
-    ("show",): ("12345", "--remote"),
-    ("reassign",): ("12345", "--courier", GUIDE[3]),
-    ("expire",): ("12345", "20001"),
-    ("extend",): ("12345", "--by", "1h"),
-    ("delete",): ("12345",),
-    ("remove",): ("12345",),
-    ("rm",): ("12345", "20001"),
-    ("prune",): ("--grace", "0"),
-    ("import",): ("orders.csv", "--push"),
-    ("export",): ("out.csv",),
-    ("sync",): (),
-    ("drift",): (),
-    ("audit",): (),
-    ("doctor",): (),
-    ("config", "show"): (),
-    ("config", "path"): (),
-    ("config", "init"): (),
-    ("numbers", "list"): (),
-    ("numbers", "plan"): (),
-    ("numbers", "add"): ("+14155550191",),
-    ("numbers", "quarantine"): (POOL,),
-    ("voximplant", "kv", "list"): ("",),
-    ("voximplant", "kv", "get"): ("order:12345",),
-    ("voximplant", "kv", "set"): ("order:1", '{"courier":"14156667777"}'),
-    ("voximplant", "kv", "delete"): ("+14156667778",),
-    ("route",): ("--caller", "14156667777", "--called", POOL, "--xml"),
-    ("simulate",): ("--via", "plivo", "--caller", "14156667777", "--called", POOL),
-    ("calls", "list"): (),
-    ("calls", "show"): ("c-1",),
-    ("calls", "stats"): (),
-    ("calls", "export"): ("calls.csv",),
-    ("plivo", "app", "create"): ("shop", "--answer-url", "https://shop.example/answer"),
-    ("plivo", "app", "list"): (),
-    ("plivo", "app", "show"): ("shop",),
-    ("plivo", "number", "search"): ("US", "--pattern", RENTED[2:-1]),
-    ("plivo", "number", "rent"): (RENTED, "--yes"),
-    ("plivo", "number", "list"): (),
-    ("plivo", "number", "assign"): (RENTED, "--app", "shop"),
-    ("plivo", "up"): (
-        *("--app", "masking", "--public-url", "https://mask.example"),
-        *("--number", RENTED, "--take-over"),
-    ),
-    ("plivo", "number", "unassign"): (RENTED,),
-    ("plivo", "number", "unrent"): (RENTED, "--yes"),
-    ("plivo", "app", "delete"): ("shop", "--yes"),
-    ("voximplant", "app", "create"): ("shop",),
-    ("voximplant", "app", "list"): (),
-    ("voximplant", "number", "search"): ("US", "--category", "TOLLFREE"),
-    ("voximplant", "number", "rent"): (ALSO_RENTED, "--yes"),
-    ("voximplant", "number", "list"): (),
-    ("voximplant", "up"): ("--app", "shop", "--number", ALSO_RENTED, "--operator", GUIDE[3]),
-    ("voximplant", "scenario", "render"): ("--number", ALSO_RENTED, "-o", "scenario.js"),
-    ("voximplant", "scenario", "check"): ("scenario.js",),
-    ("voximplant", "scenario", "deploy"): ("--app", "shop", "--operator", GUIDE[4]),
-    ("voximplant", "rule", "list"): ("--app", "shop"),
-    ("voximplant", "rule", "create"): (ALSO_RENTED, "--app", "shop"),
-    ("voximplant", "number", "unassign"): (ALSO_RENTED,),
-    ("voximplant", "number", "assign"): (ALSO_RENTED, "--app", "shop"),
-    ("voximplant", "rule", "delete"): ("mask-0100", "--app", "shop", "--yes"),
-    ("voximplant", "number", "unrent"): (ALSO_RENTED, "--yes"),
-    ("voximplant", "app", "delete"): ("shop", "--yes"),
-    ("calls", "import"): ("--from", "voximplant", "--since", "1d"),
-}
-
-
-@pytest.fixture
-def plivo(monkeypatch: pytest.MonkeyPatch) -> Iterator[PlivoSandbox]:
-    """An emulated Plivo account that never asks for patience; the environment points at it."""
-    with PlivoSandbox() as sandbox:
-        sandbox.rate_limit = 1_000_000
-        for name, value in sandbox.environment().items():
-            monkeypatch.setenv(name, value)
-        yield sandbox
-
-
-@pytest.fixture
-def filled(
-    mask: Mask,
-    provider: VoximplantSandbox,
-    plivo: PlivoSandbox,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Mappings here and there, foreign items with numbers in keys and values, a file to import."""
-    assert plivo.requests.maxlen
-    monkeypatch.chdir(mask.home)
-    mask("add", "12345", *PARTIES).done()
-    mask("add", "20001", "--courier", GUIDE[1], "--client", GUIDE[0], "--no-push").done()
-    value = json.dumps({"courier": GUIDE[2], "client": "+1 (415) 666-7777"})
-    for key in ("order:77777", "order:+14156667777", GUIDE[0], "1-415-666-7777"):
-        provider.store().set(Stored(key, value, NOON + DAY))
-    mask("numbers", "add", POOL).done()
-    mask.query("INSERT INTO calls (provider, call_id, started_at) VALUES ('plivo', 'c-1', 1)")
-    mask.write("orders.csv", "order,courier,client\n30002,1-415-666-7778,+1 415 666 7777\n")
 
 
 def test_no_command_is_forgotten_here() -> None:
