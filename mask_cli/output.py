@@ -138,7 +138,10 @@ class Output:
         The question is shown as it is: what somebody agrees to they must be able to read.
         """
         print(f"{question} [y/N]: ", end="", file=sys.stderr, flush=True)
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        answer = sys.stdin.readline()
+        if not answer.endswith("\n"):
+            print(file=sys.stderr)  # nobody has ended the line
+        return answer.strip().lower() in ("y", "yes")
 
     def error(self, error: MaskError) -> None:
         """Tell a person what happened and what to do."""
@@ -184,7 +187,7 @@ class Output:
             return value.e164 if self.reveal is not None else str(value)
         if isinstance(value, dict):
             return self._plain(value)
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             return [self._shown(each) for each in value]
         return value
 
@@ -216,8 +219,11 @@ class Output:
                     " --limit takes fewer."
                 )
                 break
-            shown.append([_text(row[name]) for name in fields])
-        self._draw([(name, "") for name in fields], shown)
+            shown.append([_cell(row[name]) for name in fields])
+        if shown:
+            self._draw([(name, "") for name in fields], shown)
+        else:
+            self.say("There are none.")
 
     def _draw_record(self, record: Record) -> None:
         """Draw a record, the records that it holds as tables below it."""
@@ -226,10 +232,10 @@ class Output:
             for name, value in record.items()
             if isinstance(value, list) and value and isinstance(value[0], dict)
         }
-        self._draw([(name, _text(v)) for name, v in record.items() if name not in parts], [])
+        self._draw([(name, _cell(v)) for name, v in record.items() if name not in parts], [])
         for rows in parts.values():
             fields = [(name, "") for name in rows[0]]
-            self._draw(fields, [[_text(value) for value in row.values()] for row in rows])
+            self._draw(fields, [[_cell(value) for value in row.values()] for row in rows])
 
     def _draw(self, columns: list[tuple[str, str]], rows: list[list[str]]) -> None:
         from mask_cli.tables import draw
@@ -279,12 +285,19 @@ def _json(value: Any) -> str:  # noqa: ANN401 (any record)
     return json.dumps(value, ensure_ascii=False)
 
 
+def _cell(value: object) -> str:
+    """Return what a person reads: a list without its brackets, anything else as programs do."""
+    if isinstance(value, list) and not any(isinstance(each, dict | list) for each in value):
+        return ", ".join(map(_text, value))
+    return _text(value)
+
+
 def _text(value: object) -> str:
     """Return a cell: empty for nothing, lower case for booleans, one line always."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, dict | list):
+    if isinstance(value, dict | list | tuple):
         return _json(value)
     return " ".join(str(value).split()) if not isinstance(value, int) else str(value)

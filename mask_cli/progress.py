@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def bar(what: str, total: int, *, shown: bool, color: bool) -> Iterator[Callable[[], None]]:
-    """Draw a bar that each call of the result moves one step; nothing when not `shown`."""
-    if not shown:
+    """Draw a bar that each call of the result moves one step; none when not `shown` or empty."""
+    if not (shown and total):
         yield lambda: None
         return
     from rich.console import Console

@@ -294,6 +294,25 @@ def on_terminal(mask: Mask, *words: str, **more: Any) -> tuple[int, str]:
     return process.wait(timeout=30), shown.decode()
 
 
+def test_a_list_in_a_cell_is_no_python(mask: Mask) -> None:
+    check = ("voximplant", "scenario", "check", "--format")
+    rows = list(csv.DictReader(mask(*check, "csv").done().out.splitlines()))
+    cells = {row["name"]: row["rows"] for row in rows}
+    assert cells["operator-key-works-during-any-prompt"] == "[2, 21]"
+    table = mask(*check, "table").done().out
+    assert "[" not in table
+    assert "2, 21" in table
+
+
+def test_nothing_to_show_is_said_to_a_person_and_is_an_empty_list_for_a_program(
+    mask: Mask,
+) -> None:
+    run = mask("calls", "list", "--format", "table").done()
+    assert (run.out, run.err) == ("", "There are none.\n")
+    assert mask("calls", "list", "--format", "table", "--quiet").done().err == ""
+    assert mask("calls", "list", *JSON).done().json == []
+
+
 def test_a_terminal_gets_a_table_and_colours_only_when_wanted(
     mask: Mask, clock: FixedClock
 ) -> None:
