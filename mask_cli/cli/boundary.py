@@ -76,7 +76,9 @@ def _run(command: Any, context: AppContext) -> int:  # noqa: ANN401, PLR0911 (on
         Output().error(error)
         return error.exit_code
     except typer.TyperException as error:
-        Output().error(_usage(error))
+        # Of a group without a command the help was shown, and nothing else is to be said.
+        if error.format_message():
+            Output().error(_usage(error))
         return ExitCode.USAGE
     except typer.Abort:
         return ExitCode.DECLINED

@@ -73,7 +73,7 @@ def export(
     ctx: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE", help="File to write, or - for stdout.")],
     kind: Annotated[
-        str | None, typer.Option("--to", metavar="[csv|jsonl]", help="Form [by its name].")
+        str | None, typer.Option("--to", metavar="[csv|jsonl]", help="Form (by its name).")
     ] = None,
 ) -> None:
     """Write all calls to FILE, oldest last."""

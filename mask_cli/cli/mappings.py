@@ -36,7 +36,7 @@ def add(
     ] = None,
     courier: Annotated[str, typer.Option(metavar="NUMBER", help="The courier's number.")],
     client: Annotated[str, typer.Option(metavar="NUMBER", help="The client's number.")],
-    ttl: Annotated[int | None, duration("--ttl", "How long it lasts [setting ttl].")] = None,
+    ttl: Annotated[int | None, duration("--ttl", "How long it lasts (setting ttl).")] = None,
     expires_at: Annotated[int | None, moment("--expires-at", "When it ends.")] = None,
     virtual_number: Annotated[
         str,

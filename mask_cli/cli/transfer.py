@@ -35,7 +35,9 @@ def import_(
     file: File,
     kind: Annotated[
         str | None,
-        typer.Option("--from", metavar="[csv|json|jsonl]", help="Form [by its name or begin]."),
+        typer.Option(
+            "--from", metavar="[csv|json|jsonl]", help="Form (by its name, or how it begins)."
+        ),
     ] = None,
     on_conflict: Annotated[
         str,
@@ -73,7 +75,7 @@ def export(
     ctx: typer.Context,
     file: File,
     kind: Annotated[
-        str | None, typer.Option("--to", metavar="[csv|jsonl]", help="Form [by its name].")
+        str | None, typer.Option("--to", metavar="[csv|jsonl]", help="Form (by its name).")
     ] = None,
 ) -> None:
     """Write all mappings with their whole numbers to FILE, as import reads them; audited."""

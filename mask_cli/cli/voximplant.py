@@ -54,7 +54,8 @@ def voximplant() -> None:
 def kv_list(
     ctx: typer.Context,
     namespace: Annotated[
-        str | None, typer.Argument(metavar="[PREFIX]", help="Begin of the keys [key_prefix].")
+        str | None,
+        typer.Argument(metavar="[PREFIX]", help="How the keys begin (setting key_prefix)."),
     ] = None,
     limit: Limit = None,
 ) -> None:

@@ -18,6 +18,7 @@ from mask_cli.errors import ExitCode
 from mask_cli.records import MAPPING_FIELDS
 from mask_cli.times import format_time
 from tests.cli.conftest import DAY, NOON, PARTIES
+from tests.cli.every_command import EVERY
 from tests.cli.leaks import CLIENT, COURIER, GUIDE
 
 if TYPE_CHECKING:
@@ -226,6 +227,22 @@ def test_version_and_help_are_answers(mask: Mask) -> None:
     assert mask("--version").done().out == f"mask {__version__}\n"
     for words in (("--help",), ("list", "-h"), ("voximplant", "kv", "set", "--help")):
         assert "Usage: mask" in mask(*words).done().out
+
+
+@pytest.mark.parametrize("words", [(), ("voximplant",), ("plivo", "number")])
+def test_a_group_without_a_command_shows_its_help_and_no_empty_error(
+    mask: Mask, words: tuple[str, ...]
+) -> None:
+    run = mask(*words)
+    assert (run.code, run.err) == (ExitCode.USAGE, "")
+    assert "Commands" in run.out
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_help_hides_no_word_as_markup(mask: Mask, path: tuple[str, ...]) -> None:
+    shown = "".join(mask(*path, "--help").done().out.replace("│", " ").split())
+    for parameter in EVERY[path].params:
+        assert "".join((parameter.help or "").split()) in shown, parameter.name
 
 
 def test_config_init_writes_a_private_file_once_that_changes_nothing(mask: Mask) -> None:
