@@ -10,7 +10,7 @@ import typer
 
 from mask_cli.call_report import CALL_FIELDS, STATS_FIELDS, call_record, export_calls, statistics
 from mask_cli.cli.boundary import Commands
-from mask_cli.cli.options import DryRun, Limit, duration, moment
+from mask_cli.cli.options import DryRun, Limit, WrittenForm, duration, moment, written_form
 from mask_cli.errors import NotFound, UsageError
 from mask_cli.models import DAY
 from mask_cli.redaction import redacted_message, redacted_value
@@ -72,17 +72,13 @@ def stats(ctx: typer.Context, since: Since = None, until: Until = None) -> None:
 def export(
     ctx: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE", help="File to write, or - for stdout.")],
-    kind: Annotated[
-        str | None, typer.Option("--to", metavar="[csv|jsonl]", help="Form (by its name).")
-    ] = None,
+    kind: WrittenForm = None,
 ) -> None:
     """Write all calls to FILE, oldest last."""
     from mask_cli.transfer import private_file
 
     mask: AppContext = ctx.obj
-    form = kind or ("jsonl" if Path(file).suffix.lower() in (".jsonl", ".ndjson") else "csv")
-    if form not in ("csv", "jsonl"):
-        raise UsageError("--to takes csv, jsonl")
+    form = written_form(kind, file)
     calls = SqliteCalls(mask.store).listed(CallSelection())
     if file == "-":
         export_calls(calls, form, mask.output.raw)

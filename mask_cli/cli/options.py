@@ -54,6 +54,9 @@ Yes = Annotated[
     bool, typer.Option("--yes", help="Agree to what it costs, or to what cannot be undone.")
 ]
 OffersLimit = Annotated[int, typer.Option("--limit", min=1, metavar="K", help="At most so many.")]
+WrittenForm = Annotated[
+    str | None, typer.Option("--to", metavar="[csv|jsonl]", help="Form (by its name).")
+]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="K", help="At most so many.")]
 
 
@@ -75,6 +78,13 @@ def _read(parse: Callable[[str], int]) -> Callable[[str | int], int]:
 def moment(flag: str, text: str) -> Any:  # noqa: ANN401 (what typer.Option returns)
     """Return an option that reads a point in time as UTC seconds."""
     return typer.Option(flag, parser=parse_time, metavar="TIME", help=text)
+
+
+def written_form(kind: str | None, file: str) -> str:
+    """Return the form to write a file in: csv or jsonl, as told or as its name says."""
+    if kind not in (None, "csv", "jsonl"):
+        raise UsageError("--to takes csv, jsonl")
+    return kind or ("jsonl" if file.lower().endswith((".json", ".jsonl", ".ndjson")) else "csv")
 
 
 def _check_format(value: str) -> None:

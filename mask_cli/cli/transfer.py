@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from mask_cli.cli.options import DryRun
+from mask_cli.cli.options import DryRun, WrittenForm, written_form
 from mask_cli.errors import FileProblem, PartlyDone, TryLater, UsageError
 from mask_cli.redaction import redacted_message
 from mask_cli.store.base import Selection
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mask_cli.errors import MaskError
     from mask_cli.rows import Rules
 
-_READ, _WRITTEN = ("csv", "json", "jsonl"), ("csv", "jsonl")
+_FORMS = ("csv", "json", "jsonl")
 _SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _CHOICES = ("fail", "skip", "replace")
 
@@ -74,16 +74,13 @@ def import_(
 def export(
     ctx: typer.Context,
     file: File,
-    kind: Annotated[
-        str | None, typer.Option("--to", metavar="[csv|jsonl]", help="Form (by its name).")
-    ] = None,
+    kind: WrittenForm = None,
 ) -> None:
     """Write all mappings with their whole numbers to FILE, as import reads them; audited."""
     from mask_cli.transfer import export_orders, private_file
 
     mask: AppContext = ctx.obj
-    named = "jsonl" if Path(file).suffix.lower() in (".json", ".jsonl", ".ndjson") else "csv"
-    form = _checked_choice(kind or named, _WRITTEN, "--to")
+    form = written_form(kind, file)
     shown = redacted_message(file)
     mask.audit("export", detail=None if file == "-" else shown)
     rows = (mapping for mapping, _ in mask.store.listed(Selection(), None, mask.now()))
@@ -159,7 +156,7 @@ def _source(file: str) -> Iterator[BufferedReader]:
 def _form_of(stream: BufferedReader, file: str, kind: str | None) -> str:
     """Return csv, jsonl or json (an array): as told, by the file's name, or as it begins."""
     if kind is not None:
-        return _checked_choice(kind, _READ, "--from")
+        return _checked_choice(kind, _FORMS, "--from")
     start = stream.peek(16).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     seen = {b"{": "jsonl", b"[": "json"}.get(start, "csv")
     return _SUFFIXES.get(Path(file).suffix.lower(), seen)
