@@ -1,45 +1,24 @@
-"""import and export: many rows at once, each bad one named, none stored by halves."""
+"""import: many rows at once, each bad one named, none stored by halves."""
 
 from __future__ import annotations
 
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mask_cli.errors import ExitCode
-from mask_cli.times import format_time
-from tests.cli.conftest import DAY, NOON, PARTIES, ROOT, remote_values
+from tests.cli.conftest import PARTIES, ROOT
+from tests.cli.imported import COUNTS, GOOD, HEADER, numbers
 from tests.cli.leaks import GUIDE
 
 if TYPE_CHECKING:
-    from mask_cli.sandbox.voximplant import VoximplantSandbox
-    from tests.cli.conftest import FixedClock, Mask, Run
+    from tests.cli.conftest import Mask, Run
 
 JSON = ("--format", "json")
-HEADER = "order,courier,client\n"
-GOOD = "12345,12222222222,13333333333\n"
 BAD_ROWS = ROOT / "sample_data" / "bad_rows.csv"
-COUNTS = {
-    "added": 0,
-    "updated": 0,
-    "unchanged": 0,
-    "skipped": 0,
-    "expired": 0,
-    "rejected": 0,
-    "pending": 0,
-}
-
-
-def numbers(mask: Mask) -> dict[str, tuple[str, str]]:
-    return {
-        order: (courier, client)
-        for order, courier, client in mask.query(
-            "SELECT order_number, courier, client FROM mappings"
-        )
-    }
 
 
 def refused(mask: Mask, content: str | bytes, told: str, *more: str) -> Run:
@@ -334,173 +313,3 @@ def test_a_file_that_cannot_be_read_is_told(mask: Mask, name: str) -> None:
 def test_standard_input_is_read_once(mask: Mask) -> None:
     assert mask("import", "-", "-", stdin=HEADER + GOOD).code == ExitCode.USAGE
     mask("import", "-", "--keep-going", "--rejects", "-", stdin=HEADER).failed(ExitCode.USAGE)
-
-
-def other_parties(mask: Mask) -> None:
-    mask("add", "12345", "--courier", GUIDE[1], "--client", GUIDE[0], "--note", "mine").done()
-    mask("add", "20001", *PARTIES).done()
-
-
-ROWS = HEADER + GOOD + "20001,12222222222,13333333333\n30001,12222222222,13333333333\n"
-
-
-def test_import_never_takes_an_active_order_from_other_parties(mask: Mask) -> None:
-    other_parties(mask)
-    before = mask.everything()
-    run = mask("import", "-", stdin=ROWS)
-    run.failed(ExitCode.CONFLICT, "line 2: order 12345 is active", "1 orders", "--on-conflict")
-    assert mask.everything() == before
-
-
-@pytest.mark.parametrize(
-    ("choice", "counts", "courier"),
-    [
-        ("skip", {"added": 1, "unchanged": 1, "skipped": 1}, "+" + GUIDE[1]),
-        ("replace", {"added": 1, "unchanged": 1, "updated": 1}, "+12222222222"),
-    ],
-)
-def test_conflicts_are_skipped_or_replaced_only_when_told(
-    mask: Mask, choice: str, counts: dict[str, int], courier: str
-) -> None:
-    other_parties(mask)
-    run = mask("import", "-", "--on-conflict", choice, *JSON, stdin=ROWS).done()
-    assert run.json == {**COUNTS, **counts}
-    assert numbers(mask)["12345"][0] == courier
-
-
-def test_conflicts_can_be_rejected_and_mended(mask: Mask) -> None:
-    other_parties(mask)
-    rejects = mask.home / "r.csv"
-    words = ("import", "-", "--keep-going", "--rejects", str(rejects), *JSON)
-    run = mask(*words, stdin=ROWS)
-    run.answered(ExitCode.PARTLY, "line 2: order 12345 is active")
-    assert run.json == {**COUNTS, "added": 1, "unchanged": 1, "rejected": 1}
-    assert rejects.read_text() == HEADER + GOOD
-    assert mask("import", str(rejects), "--on-conflict", "replace", *JSON).done().json == {
-        **COUNTS,
-        "updated": 1,
-    }
-
-
-def test_a_ttl_counts_for_new_orders_only_so_that_a_file_can_be_repeated(
-    mask: Mask, clock: FixedClock
-) -> None:
-    rows = "order,courier,client,ttl\n12345,12222222222,13333333333,2h\n"
-    mask("import", "-", stdin=rows).done()
-    assert mask.query("SELECT expires_at FROM mappings") == [(NOON + 7200,)]
-    clock.pass_(60)
-    assert mask("import", "-", *JSON, stdin=rows).done().json["unchanged"] == 1
-    assert mask.query("SELECT expires_at FROM mappings") == [(NOON + 7200,)]
-
-
-def test_a_rejected_duplicate_keeps_its_ttl(mask: Mask) -> None:
-    rejects = mask.home / "r.csv"
-    rows = "order,courier,client,ttl\n" + "12345,12222222222,13333333333,2h\n" * 2
-    mask("import", "-", "--keep-going", "--rejects", str(rejects), stdin=rows)
-    mended = rejects.read_text().replace("12345,", "12346,")
-    mask("import", "-", stdin=mended).done()
-    assert set(mask.query("SELECT expires_at FROM mappings")) == {(NOON + 7200,)}
-
-
-def test_expires_at_and_note_update_what_is_there(mask: Mask) -> None:
-    mask("add", "12345", *PARTIES).done()
-    rows = f"order,courier,client,expires_at,note\n{GOOD.strip()},2026-12-24T18:00:00Z,new\n"
-    assert mask("import", "-", *JSON, stdin=rows).done().json == {**COUNTS, "updated": 1}
-    shown = mask("show", "12345", *JSON).done().json
-    assert (shown["expires_at"], shown["note"]) == ("2026-12-24T18:00:00Z", "new")
-    assert mask("import", "-", *JSON, stdin=rows).done().json == {**COUNTS, "unchanged": 1}
-
-
-def test_rows_that_expired_already_are_counted_not_stored(mask: Mask) -> None:
-    rows = f"order,courier,client,expires_at\n{GOOD.strip()},2020-01-01T00:00:00Z\n"
-    assert mask("import", "-", *JSON, stdin=rows).done().json == {**COUNTS, "expired": 1}
-    assert numbers(mask) == {}
-
-
-def test_dry_run_of_import_stores_nothing_but_counts(mask: Mask) -> None:
-    mask("list").done()
-    before = mask.everything()
-    run = mask("import", "-", "--dry-run", *JSON, stdin=HEADER + GOOD).done()
-    assert run.json == {**COUNTS, "added": 1}
-    assert mask.everything() == before
-    assert "nothing was changed" in run.err
-
-
-def test_import_says_what_waits_and_push_sends_it(mask: Mask, provider: VoximplantSandbox) -> None:
-    run = mask("import", "-", *JSON, stdin=HEADER + GOOD).done()
-    assert (run.json["pending"], remote_values(provider)) == (1, {})
-    assert "mask sync" in run.err
-    rows = HEADER + GOOD + "00042,12222222222,13333333333\n"
-    run = mask("import", "-", "--push", *JSON, stdin=rows).done()
-    assert (run.json["added"], run.json["set"], run.json["pending"]) == (1, 2, 0)
-    assert remote_values(provider).keys() == {"order:12345", "order:00042"}
-    provider.requests.clear()
-    mask("import", "-", "--push", "--dry-run", stdin=HEADER + "30001,12222222222,13333333333\n")
-    assert provider.requests.entries() == []
-
-
-def test_rejected_rows_are_not_forgotten_when_the_provider_is_away(
-    mask: Mask, provider: VoximplantSandbox
-) -> None:
-    """75 would say that nothing is wrong here and the same command may be repeated."""
-    rows = HEADER + GOOD + "nonsense,12222222222,13333333333\n"
-    words = ("import", "-", "--push", "--keep-going", "--rejects", str(mask.home / "rejects"))
-    provider.faults.add("json-status", times=0, status=500)
-    mask(*words, stdin=rows).answered(ExitCode.PARTLY, "1 rows were not stored", "mask sync")
-
-
-def test_a_dry_run_does_not_name_a_file_of_rejects_that_is_not_there(mask: Mask) -> None:
-    words = ("import", "-", "--dry-run", "--keep-going", "--rejects", str(mask.home / "rejects"))
-    run = mask(*words, stdin=HEADER + GOOD + "nonsense,12222222222,13333333333\n")
-    run.answered(ExitCode.PARTLY, "1 rows would not be stored")
-    assert "they are in" not in run.err
-
-
-def mappings(mask: Mask) -> list[Any]:
-    return mask.query(
-        "SELECT order_number, courier, client, virtual_number, note, expires_at FROM mappings"
-    )
-
-
-@pytest.mark.parametrize("kind", ["csv", "jsonl"])
-@pytest.mark.parametrize("to", ["file", "stdout"])
-def test_what_is_exported_comes_back_as_it_was(mask: Mask, kind: str, to: str) -> None:
-    notes = ["plain", 'q"uote', "com,ma;semi", "ünï • 日本", "=1+1", " spaces ", "'", "\\"]
-    for n, note in enumerate(notes):
-        more = ("--virtual-number", "+14155550100") if n % 2 else ()
-        mask("add", f"0000{n}", *PARTIES, "--note", note, "--ttl", f"{n + 1}h", *more).done()
-    before = mappings(mask)
-    if to == "file":
-        file = mask.home / f"export.{kind}"
-        run = mask("export", str(file), *JSON).done()
-        assert run.json == {"exported": len(notes), "file": str(file)}
-        assert file.stat().st_mode & 0o777 == 0o600
-        text = file.read_text()
-    else:
-        text = mask("export", "-", "--to", kind).done().out
-    assert "+12222222222" in text
-    assert mask("audit", "--limit", "1", *JSON).done().json[0]["action"] == "export"
-    assert mask("import", "-", "--from", kind, *JSON, stdin=text).done().json["unchanged"] == 8
-    mask("delete", *(f"0000{n}" for n in range(len(notes)))).done()
-    assert mask("import", "-", "--from", kind, *JSON, stdin=text).done().json["added"] == 8
-    assert mappings(mask) == before
-
-
-def test_export_replaces_a_file_whole_and_private(mask: Mask) -> None:
-    mask("add", "12345", *PARTIES).done()
-    file = Path(mask.write("export.csv", "old"))
-    file.chmod(0o644)
-    mask("export", str(file)).done()
-    assert (file.stat().st_mode & 0o777, "old" in file.read_text()) == (0o600, False)
-    run = mask("export", "/proc/no/export.csv")
-    run.failed(ExitCode.UNREADABLE, "cannot write")
-    run = mask("export", str(mask.home))
-    run.failed(ExitCode.UNREADABLE, "cannot write")
-    assert not [path for path in mask.home.iterdir() if path.name.startswith(".")]
-
-
-def test_expired_mappings_are_exported_too(mask: Mask, clock: FixedClock) -> None:
-    mask("add", "12345", *PARTIES, "--ttl", "1h").done()
-    clock.pass_(DAY)
-    out = mask("export", "-", "--to", "jsonl").done().rows
-    assert out[0]["expires_at"] == format_time(NOON + 3600)

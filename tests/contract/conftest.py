@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from mask_cli.providers.voximplant import Voximplant, VoximplantStore, load_credentials
 from mask_cli.sandbox.voximplant import VoximplantSandbox
+from tests.contract.voximplant_calls import token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +33,14 @@ def sandbox(
         monkeypatch.setenv(name, value)
     yield running_sandbox
     assert running_sandbox.requests.failures == []
+
+
+@pytest.fixture
+def http(sandbox: VoximplantSandbox) -> Iterator[httpx.Client]:
+    context = ssl.create_default_context(cafile=sandbox.ca_file)
+    with httpx.Client(base_url=f"https://{sandbox.endpoint}", verify=context) as client:
+        client.headers["Authorization"] = f"Bearer {token(sandbox)}"
+        yield client
 
 
 @pytest.fixture
