@@ -62,6 +62,12 @@ class _Run:
         if text is not None:
             self.texts.append(text)
 
+    def reject_staged(
+        self, staging: Staging, row: IncomingRow, column: str | None, reason: str
+    ) -> None:
+        """Reject a row that looked good when it was read."""
+        self.reject(row.line, column, reason, staging.text(row.line) if self.keeps else None)
+
 
 def import_orders(
     stream: IO[bytes], kind: str, store: PooledStore, rules: Rules, options: ImportOptions
@@ -79,8 +85,7 @@ def import_orders(
     with closing(run.rows), store.staging() as staging:
         _stage(staging, run, rules)
         for row in staging.take_duplicates():
-            reason = f"order {row.order} is in the file before"
-            run.reject(row.line, "order", reason, staging.text(row.line) if run.keeps else None)
+            run.reject_staged(staging, row, "order", f"order {row.order} is in the file before")
         if run.bad and options.rejects is None:
             raise BadData(
                 f"{run.bad} bad rows; nothing was stored",
@@ -143,8 +148,7 @@ def _applied(staging: Staging, store: PooledStore, run: _Run, now: int) -> Impor
     if options.on_conflict == "fail":
         conflicts = staging.conflicts(now)
         for row in conflicts:
-            reason = f"order {row.order} is active with other values"
-            run.reject(row.line, None, reason, staging.text(row.line) if run.keeps else None)
+            run.reject_staged(staging, row, None, f"order {row.order} is active with other values")
         if conflicts and options.rejects is None:
             raise Conflict(
                 f"{len(conflicts)} orders are active with other values; nothing was stored",
