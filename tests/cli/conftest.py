@@ -9,6 +9,7 @@ import io
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -270,6 +271,14 @@ def filled(
     call = "INSERT INTO calls (provider, call_id, started_at) VALUES ('plivo', 'c-1', ?)"
     mask.query(call, NOON)
     mask.write("orders.csv", "order,courier,client\n30002,1-415-666-7778,+1 415 666 7777\n")
+
+
+@pytest.fixture
+def nowhere() -> Iterator[str]:
+    """An address at which nobody listens, and nobody can begin to."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
 
 
 @pytest.fixture

@@ -810,17 +810,17 @@ def test_a_silent_provider_is_75_and_nothing_is_printed(
 
 
 def test_an_unreachable_provider_is_75(
-    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, nowhere: str
 ) -> None:
-    monkeypatch.setenv("MASK_PLIVO_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("MASK_PLIVO_ENDPOINT", f"http://{nowhere}")
     run("plivo", "number", "list").failed(ExitCode.TRY_LATER, "cannot be reached")
 
 
 def test_a_proxy_in_the_environment_does_not_get_the_token(
-    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, nowhere: str
 ) -> None:
     for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
+        monkeypatch.setenv(name, f"http://{nowhere}")
     run("plivo", "app", "list").done()
 
 
