@@ -145,6 +145,7 @@ def _killed(site: Site, times: int, seed: int) -> None:
     stands = site.stands()
     assert stands.pop("order:77777") == "theirs"
     time.sleep(1)
+    site.env["MASK_VOXIMPLANT_TIMEOUT"] = "30s"
     site.sandbox.store().delete("order:77777", int(time.time()))
     site.agrees()
 
