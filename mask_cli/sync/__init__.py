@@ -96,6 +96,8 @@ class SyncReport:
     problems: dict[str, str] = field(default_factory=dict)
     error: MaskError | None = None
     """The last one, unless something was refused: that does not pass by itself."""
+    ended_by: MaskError | None = None
+    """What made going on useless: credentials, a role or settings that are not accepted."""
     stopped: bool = False
     unanswered: int = 0
     give_up_after: int = 3
@@ -115,15 +117,21 @@ class SyncReport:
                 self.error = push.error
 
     def stops(self, until: float | None) -> bool:
-        """Tell whether to go no further: the time is up, or the provider is away."""
+        """Tell whether to go no further: the time is up, or the provider is away or denies."""
         is_over = until is not None and time.monotonic() >= until
-        self.stopped = self.stopped or is_over or self.unanswered >= self.give_up_after
+        is_useless = self.ended_by is not None or self.unanswered >= self.give_up_after
+        self.stopped = self.stopped or is_over or is_useless
         return self.stopped
+
+    @property
+    def sent(self) -> int:
+        """How many orders the provider took."""
+        return self.counts[Outcome.SET] + self.counts[Outcome.DELETED]
 
     @property
     def done(self) -> int:
         """How many orders are as they should be."""
-        return sum(self.counts[o] for o in (Outcome.SET, Outcome.DELETED, Outcome.NOTHING))
+        return self.sent + self.counts[Outcome.NOTHING]
 
     @property
     def pending(self) -> int:

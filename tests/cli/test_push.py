@@ -371,7 +371,7 @@ def test_what_was_done_here_is_told_when_nothing_can_be_sent_afterwards(
     provider.faults.add("error", times=0, code=104, message="Forbidden command")
     run = mask("import", "-", "--push", *JSON, stdin=rows)
     run.answered(ExitCode.PARTLY, "stored here", "Forbidden command")
-    assert (run.json["added"], run.json["set"], run.json["pending"]) == (1, None, 1)
+    assert (run.json["added"], run.json["set"], run.json["pending"]) == (1, 0, 1)
     provider.faults.clear()
     mask("sync").done()
 
@@ -380,7 +380,7 @@ def test_what_was_done_here_is_told_when_nothing_can_be_sent_afterwards(
     provider.faults.add("error", times=0, code=104, message="Forbidden command")
     run = mask("prune", "--grace", "0", *JSON)
     run.answered(ExitCode.PARTLY, "stored here", "Forbidden command")
-    assert (run.json["pruned"], run.json["deleted"], run.json["pending"]) == (1, None, 1)
+    assert (run.json["pruned"], run.json["deleted"], run.json["pending"]) == (1, 0, 1)
 
     provider.faults.clear()
     provider.faults.add("json-status", times=0, status=500)

@@ -487,9 +487,10 @@ def test_denied_credentials_stop_a_run_at_once_and_leave_no_lease(bench: Bench) 
     orders = [bench.put(str(n)).order for n in range(10000, 10005)]
     bench.sandbox.faults.add("error", code=100, times=0)
 
-    with pytest.raises(ProviderDenied):
-        bench.pusher().sync(orders)
+    report = bench.pusher().sync(orders)
 
+    assert isinstance(report.ended_by, ProviderDenied)
+    assert (report.sent, report.pending, report.stopped) == (0, 1, True)
     assert len(bench.sandbox.requests.entries()) == 1
     bench.sandbox.faults.clear()
     report = bench.pusher().sync(orders)
