@@ -27,7 +27,14 @@ from mask_cli.errors import (
     ProviderUnavailable,
     TryLater,
 )
-from mask_cli.models import RemoteItem, keyed_digest, needs_push, remote_expiry, remote_value
+from mask_cli.models import (
+    RemoteItem,
+    keyed_digest,
+    needs_push,
+    remote_expiry,
+    remote_value,
+    sent_revision,
+)
 from mask_cli.redaction import redacted_text
 from mask_cli.times import format_time
 
@@ -302,7 +309,7 @@ class Pusher:
         item = replace(
             item,
             last_error=redacted_text(error.message),
-            refused=isinstance(error, ProviderRefused),
+            refused=sent_revision(claim.mapping) if isinstance(error, ProviderRefused) else 0,
         )
         if not unsure:
             item = replace(item, lease_until=0, intent_token=None)

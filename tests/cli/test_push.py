@@ -448,6 +448,37 @@ def test_a_refusal_for_good_is_told_and_shown_as_failed(
     healed(mask, provider, clock)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("reassign", "--courier", "14155550100"),
+        ("extend", "--by", "1h"),
+        ("add", *PARTIES, "--note", "ring twice"),
+        ("expire",),
+        ("delete",),
+    ],
+)
+def test_a_change_not_tried_yet_is_not_shown_as_refused(
+    mask: Mask, provider: VoximplantSandbox, change: tuple[str, ...]
+) -> None:
+    mask(*GUIDES_CALL).done()
+    provider.faults.add("error", times=0, code=127, message="Not enough money")
+    assert mask("extend", "12345", "--by", "2h", *JSON).json["remote"] == "failed"
+
+    command, *rest = change
+    told = mask(command, "12345", *rest, "--no-push", *JSON).done().json
+    listed = mask("list", "--pending", *JSON).done().json
+    checks = mask("doctor", "--exit-code", "--offline", *JSON)
+
+    assert (told["remote"], [row["remote"] for row in listed]) == ("pending", ["pending"])
+    if command != "delete":
+        assert mask("show", "12345", *JSON).done().json["remote"] == "pending"
+    assert checks.code == ExitCode.DONE
+    assert "0 of them refused" in checks.out
+    mask("sync").answered(ExitCode.PARTLY)
+    assert [row["remote"] for row in mask("list", "--pending", *JSON).json] == ["failed"]
+
+
 def test_an_order_under_way_is_not_sent_twice(
     mask: Mask, provider: VoximplantSandbox, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -470,7 +470,7 @@ def test_a_refusal_is_kept_with_its_reason_and_tried_again(bench: Bench) -> None
     assert isinstance(push.error, ProviderRefused)
     item = bench.item()
     assert item is not None
-    assert (item.refused, item.intent, item.lease_until, item.attempts) == (True, None, 0, 1)
+    assert (item.refused, item.intent, item.lease_until, item.attempts) == (1, None, 0, 1)
     assert "code 332" in (item.last_error or "")
     assert "4155550100" not in (item.last_error or "")
     assert bench.state() is Remote.FAILED
@@ -479,7 +479,7 @@ def test_a_refusal_is_kept_with_its_reason_and_tried_again(bench: Bench) -> None
     assert bench.push().outcome is Outcome.SET
     item = bench.item()
     assert item is not None
-    assert (item.refused, item.last_error, item.attempts) == (False, None, 0)
+    assert (item.refused, item.last_error, item.attempts) == (0, None, 0)
     assert bench.state() is Remote.LIVE
 
 
