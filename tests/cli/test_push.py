@@ -162,6 +162,7 @@ def test_list_and_show_tell_what_stands_there_and_whose_it_is(
             "client": "+1•••••••3333",
             "expires_at": format_time(NOON + 864_000),
             "known": True,
+            "state": "active",
         },
         {
             "order": "77777",
@@ -169,6 +170,7 @@ def test_list_and_show_tell_what_stands_there_and_whose_it_is(
             "client": "+1•••••••7778",
             "expires_at": format_time(NOON + DAY),
             "known": False,
+            "state": None,
         },
     ]
     assert len(mask("list", "--remote", "--limit", "1", *JSON).done().json) == 1
@@ -180,6 +182,37 @@ def test_list_and_show_tell_what_stands_there_and_whose_it_is(
     provider.store().delete("order:12345", NOON)
     shown = mask("show", "12345", "--remote", *JSON).done().json
     assert (shown["remote_item"], shown["agrees"]) == (None, False)
+
+
+@pytest.mark.parametrize("prefix", ["", "order:"])
+def test_an_order_that_is_gone_here_and_reachable_there_is_not_left_out(
+    mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    monkeypatch.setenv("MASK_KEY_PREFIX", prefix)
+    for order in ("12345", "12346", "12347"):
+        mask("add", order, *PARTIES).done()
+    mask("delete", "12346", "--no-push").done()
+    mask("expire", "12347", "--no-push").done()
+    provider.store().set(Stored("somebody-elses", "x", NOON + DAY))
+
+    rows = mask("list", "--remote", *JSON).done().json
+
+    rows.sort(key=lambda row: row["order"])
+    assert [row["order"] for row in rows] == ["12345", "12346", "12347"]
+    assert all(row["known"] and row["courier"] for row in rows)
+    assert [row["state"] for row in rows] == ["active", "expired", "expired"]
+
+
+def test_an_order_of_another_length_is_not_taken_for_a_strangers(
+    mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASK_ORDER_DIGITS", "10")
+    mask("add", "0123456789", *PARTIES).done()
+    monkeypatch.setenv("MASK_ORDER_DIGITS", "5")
+    (row,) = mask("list", "--remote", *JSON).done().json
+    assert len(provider.items()) == 1
+    assert row["known"]
+    assert row["state"] == "active"
 
 
 @pytest.mark.parametrize(
