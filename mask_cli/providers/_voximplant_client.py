@@ -16,6 +16,7 @@ from voximplant.apiclient import VoximplantAPI
 
 from mask_cli import __version__
 from mask_cli.errors import ConfigurationError
+from mask_cli.providers._bounded import BoundedSocket, Share
 from mask_cli.providers.voximplant_credentials import check_private_key
 from mask_cli.providers.voximplant_replies import Failure, read_reply
 
@@ -68,8 +69,10 @@ class Client(VoximplantAPI):  # type: ignore[misc]  # the SDK ships no types
         self._last_change = threading.local()
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         try:
+            trust = httpx.create_ssl_context(verify=self._ca_verify())
+            trust.sslsocket_class = BoundedSocket
             self._http = httpx.Client(
-                verify=self._ca_verify(),
+                verify=trust,
                 limits=limits,
                 follow_redirects=False,
                 headers={"User-Agent": f"mask/{__version__}"},
@@ -200,8 +203,12 @@ class _Until(dict[str, float]):
     def get(self, step: str, default: float | None = None) -> float:  # type: ignore[override]
         """Return the seconds that are left for this step of the exchange."""
         del default
-        left = max(0.001, self._until - time.monotonic())
-        return min(left, CONNECT_TIMEOUT) if step == "connect" else left
+        # The handshake is given what its connection was: both may take so long, and before
+        # anything is sent the deadline may so be passed by a fifth.
+        return Share(self._left, CONNECT_TIMEOUT if step == "connect" else float("inf"))
+
+    def _left(self) -> float:
+        return self._until - time.monotonic()
 
 
 def _broken_transport(error: httpx.RequestError) -> Failure:

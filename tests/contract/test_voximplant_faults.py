@@ -471,15 +471,32 @@ def test_a_server_that_never_shakes_hands_is_surely_not_applied(
     assert not raised.value.unsure
 
 
-def test_an_answer_that_drips_for_ever_ends_at_the_deadline(sandbox: VoximplantSandbox) -> None:
-    sandbox.faults.add("drip", times=0, seconds=0.05)
-    began = time.monotonic()
-
-    with account_within(sandbox, 0.5) as account, pytest.raises(ProviderUnavailable) as raised:
-        account.key_value_store("1").set("order:1", VALUE, later())
+@pytest.mark.parametrize("reused", [True, False])
+@pytest.mark.parametrize("kind", ["drip", "drip-headers"])
+def test_an_answer_that_drips_for_ever_ends_at_the_deadline(
+    sandbox: VoximplantSandbox, kind: str, *, reused: bool
+) -> None:
+    with account_within(sandbox, 0.5) as account:
+        store = account.key_value_store("1")
+        if reused:
+            store.get("order:1")
+        sandbox.faults.add(kind, times=0, seconds=0.05)
+        began = time.monotonic()
+        with pytest.raises(ProviderUnavailable) as raised:
+            store.set("order:1", VALUE, later())
 
     assert raised.value.unsure
     assert time.monotonic() - began < 1
+    assert sandbox.requests.count("SetKeyValueItem") == 2
+
+
+def test_an_answer_that_drips_fast_enough_is_read(sandbox: VoximplantSandbox) -> None:
+    sandbox.faults.add("drip-headers", seconds=0.001)
+    with account_within(sandbox, 5) as account:
+        item = account.key_value_store("1").set("order:1", VALUE, later())
+
+    assert item.value == VALUE
+    assert sandbox.requests.count("SetKeyValueItem") == 1
 
 
 def test_an_untrusted_certificate_is_refused_at_once(
