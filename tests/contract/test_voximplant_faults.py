@@ -341,6 +341,26 @@ def test_a_retry_after_beyond_the_deadline_is_not_slept_through(
     assert sandbox.requests.count() == 1
 
 
+@pytest.mark.parametrize("clock", ["monotonic", "time"])
+def test_a_computer_suspended_between_attempts_does_not_send_after_the_deadline(
+    store: VoximplantStore, sandbox: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch, clock: str
+) -> None:
+    """One clock stands still while a computer is suspended, the other one is set afterwards."""
+    store.get("order:1")
+    sandbox.faults.add("too-many", seconds=0.01)
+    real = getattr(time, clock)
+    monkeypatch.setattr(
+        time, "sleep", lambda _: monkeypatch.setattr(time, clock, lambda: real() + 60)
+    )
+
+    with pytest.raises(ProviderUnavailable, match="too many") as raised:
+        store.set("order:1", VALUE, later())
+
+    assert not raised.value.unsure
+    assert sandbox.requests.count("SetKeyValueItem") == 1
+    assert sandbox.items() == {}
+
+
 def test_attempts_do_not_come_in_step(
     sandbox: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -693,6 +694,94 @@ def test_a_push_that_outlived_its_lease_does_not_settle_for_another(bench: Bench
     assert item.revision == newer[0].revision
     assert bench.stands() == {KEY: remote_value(newer[0])}
     assert bench.pending() == []
+
+
+@dataclass
+class Freezer(Between):
+    """The process stands still before the first request, or after an item was read back."""
+
+    bench: Bench = field(kw_only=True)
+    newest: Mapping | None = None
+
+    def freeze(self) -> None:
+        """Let the lease run out; another process changes the order and pushes it."""
+        if self.newest is None:
+            store = SqliteStore(self.bench.path)
+            self.bench.pass_time(self.bench.pusher().lease)
+            with store.writing():
+                mapping = store.get("12345")
+                assert mapping is not None
+                self.newest = store.put(replace(mapping, courier=OTHER))
+            assert self.bench.pusher(store).push("12345").outcome is Outcome.SET
+            store.close()
+
+    def connect(self) -> KeyValueStore:
+        self.freeze()
+        return self
+
+    def get(self, key: str) -> KeyValueItem | None:
+        found = self.remote.get(key)
+        self.freeze()
+        return found
+
+
+@pytest.mark.parametrize("jobs", [0, 1, 3])
+@pytest.mark.parametrize("read_back", [True, False])
+def test_a_process_frozen_before_it_sends_does_not_undo_a_newer_push(
+    bench: Bench, jobs: int, *, read_back: bool
+) -> None:
+    bench.put()
+    freezer = Freezer(bench.remote, bench=bench)
+    pusher = bench.pusher(connect=(lambda: freezer) if read_back else freezer.connect)
+    if read_back:
+        bench.sandbox.faults.add("silent", times=0)
+        bench.time[0] = bench.push().until or bench.push().until
+        bench.sandbox.faults.clear()
+    bench.sandbox.requests.clear()
+
+    if jobs:
+        assert pusher.sync(["12345"], jobs=jobs).counts[Outcome.NOTHING] == 1
+    else:
+        assert pusher.push("12345").outcome is Outcome.NOTHING
+
+    assert freezer.newest is not None
+    assert bench.stands() == {KEY: remote_value(freezer.newest)}
+    assert bench.count(SET) == 1
+    assert bench.pending() == []
+    assert bench.state() is Remote.LIVE
+
+
+def test_a_clock_set_back_does_not_hide_that_a_process_was_frozen(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put()
+    freezer = Freezer(bench.remote, bench=bench)
+    at, frozen = bench.now, [0.0]
+    monkeypatch.setattr(
+        "mask_cli.sync.time", SimpleNamespace(monotonic=lambda: time.monotonic() + frozen[0])
+    )
+
+    def connect() -> KeyValueStore:
+        freezer.freeze()
+        bench.time[0], frozen[0] = at, 60.0
+        return bench.remote
+
+    assert bench.pusher(connect=connect).push("12345").outcome is Outcome.NOTHING
+    assert freezer.newest is not None
+    assert bench.stands() == {KEY: remote_value(freezer.newest)}
+
+
+def test_a_claim_given_up_before_anybody_came_is_made_anew(bench: Bench) -> None:
+    mapping = bench.put()
+    waits = iter([bench.pusher().lease - 1])
+
+    def connect() -> KeyValueStore:
+        bench.pass_time(next(waits))
+        return bench.remote
+
+    assert bench.pusher(connect=connect).push("12345").outcome is Outcome.SET
+    assert bench.stands() == {KEY: remote_value(mapping)}
+    assert bench.count(SET) == 1
 
 
 def test_another_place_gets_everything_and_loses_nothing_here(bench: Bench) -> None:
