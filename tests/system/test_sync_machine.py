@@ -205,8 +205,7 @@ class SyncMachine(RuleBasedStateMachine):
 
     @rule(order=ORDERS)
     def somebody_deletes_there(self, order: str) -> None:
-        self.sandbox.store().delete(f"order:{order}", self.now)
-        self.meddled = True
+        self.meddled = self.sandbox.store().delete(f"order:{order}", self.now) or self.meddled
 
     @rule()
     def somebody_adds_a_foreign_key(self) -> None:
