@@ -1,6 +1,6 @@
 """What the guide does, in Flask: a dictionary of who talks to whom, and a Dial.
 
-`FLASK_GUIDE` names a file of `caller,callee,called` lines. No signature, nothing stored.
+`FLASK_GUIDE` names a file of `caller,callee` lines. No signature, nothing stored.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mask_cli.config import readable_by_others
 from mask_cli.errors import MaskError
-from mask_cli.models import RENEW_BELOW
+from mask_cli.models import RENEW_BELOW, Remote, remote_state
 from mask_cli.provision import ANSWER_PATH, HANGUP_PATH, PROVIDER
 from mask_cli.redaction import redacted_message
 from mask_cli.store import schema
@@ -175,7 +175,7 @@ def _pending(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
     since = now
     for order, mapping, item in store.pending(target, now):
         waiting += 1
-        refused += item is not None and item.refused
+        refused += remote_state(mapping, item, now) is Remote.FAILED
         since = min(since, _waiting_since(store, order, mapping, item, now))
     late = now - since > patient.pending_limit
     result: Result = "failed" if refused else "warning" if late else "ok"

@@ -14,6 +14,8 @@ REMOTE_LIFE = 90 * DAY - 300
 """The longest life of a key-value item, in seconds: 90 days, less what clocks may differ."""
 RENEW_BELOW = 30 * DAY
 """A capped item is written anew when less than this remains, in seconds."""
+DELETION = -1
+"""Stands where a revision does, for an order that has ended: what is to be sent is its deletion."""
 
 SHORTEST_ORDER, LONGEST_ORDER = 4, 10
 
@@ -125,6 +127,7 @@ class RemoteItem:
     `revision` is the mapping's when last written and acknowledged, None when nothing of ours
     is known to be there. `intent` names a request that may have been sent and not
     acknowledged: `set` or `delete`. Until `lease_until` nobody else may write that order.
+    `refused` is the revision, or DELETION, that the provider last said no to; 0 is none.
     """
 
     order: str
@@ -138,7 +141,7 @@ class RemoteItem:
     lease_until: int = 0
     attempts: int = 0
     last_error: str | None = None
-    refused: bool = False
+    refused: int = 0
 
 
 def remote_value(mapping: Mapping) -> str:
@@ -156,11 +159,17 @@ def remote_expiry(mapping: Mapping, now: int) -> int:
 
 def remote_state(mapping: Mapping | None, item: RemoteItem | None, now: int) -> Remote:
     """Tell how an order stands at a target, from the base alone; None is a forgotten mapping."""
+    active = mapping if mapping and mapping.expires_at > now else None
     if needs_push(mapping, item, now):
-        return Remote.FAILED if item and item.refused else Remote.PENDING
-    if mapping is None or mapping.expires_at <= now:
-        return Remote.ABSENT
-    return Remote.LIVE
+        # What was refused before a later change says nothing about that change.
+        refused = item is not None and item.refused == sent_revision(active)
+        return Remote.FAILED if refused else Remote.PENDING
+    return Remote.LIVE if active else Remote.ABSENT
+
+
+def sent_revision(active: Mapping | None) -> int:
+    """Return what a push sends: a revision of an active mapping, or else DELETION."""
+    return active.revision if active else DELETION
 
 
 def needs_push(mapping: Mapping | None, item: RemoteItem | None, now: int) -> bool:

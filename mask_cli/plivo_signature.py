@@ -32,7 +32,7 @@ def signed_text(method: str, url: str, form: Form, nonce: str) -> str:
     """
     parts = urlsplit(url)
     base = f"{parts.scheme}://{parts.netloc}{parts.path}"
-    query = parse_qsl(parts.query, keep_blank_values=True)
+    query = parse_qsl(parts.query, keep_blank_values=True) if parts.query else []
     if method.upper() == "GET":
         named = {name for name, _ in query}
         query += [pair for pair in form if pair[0] not in named]

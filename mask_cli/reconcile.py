@@ -14,7 +14,8 @@ did something there:
 | none   | none | there               | `foreign`        | reported, no more   |
 
 "None" of local is a mapping that is gone or has expired. "Ended here": the last word of the audit
-on that order is `expire` or `delete`, so what stands there is a late echo of our own write.
+on that order is `expire` or `delete`, so what stands there is a late echo of our own write. So it
+is with a base that holds no revision, which a deletion leaves while an attempt may come late.
 """
 
 from __future__ import annotations

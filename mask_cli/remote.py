@@ -74,7 +74,11 @@ class RemoteSite:
         return target
 
     def key_value_store(self, target: Target) -> KeyValueStore:
-        """Return the store of the target's application."""
+        """Return the store of the target's application, ready for a request.
+
+        The client is made now: between the check of a lease and its request is no time for it.
+        """
+        self.account.client  # noqa: B018 (building it is what takes long)
         return self.account.key_value_store(target.application)
 
 

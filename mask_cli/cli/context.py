@@ -283,7 +283,8 @@ class AppContext:
             error = pusher.push(orders[0], patience=_PATIENCE).error
             return [] if error is None else [error]
         report = pusher.sync(orders)
-        return [report.error] if report.error is not None else []
+        error = report.ended_by or report.error
+        return [] if error is None else [error]
 
     def _changed(self, change: Change) -> Record:
         now, target = self.now(), self.target()

@@ -51,10 +51,15 @@ def mannered(
 
 
 def push_pending(
-    mask: AppContext, counts: dict[str, int] | None = None, manner: Manner | None = None
+    mask: AppContext,
+    counts: dict[str, int] | None = None,
+    manner: Manner | None = None,
+    *,
+    stored: bool = False,
 ) -> None:
     """Send what is pending; print the run's counts, after those of what went before it.
 
+    `stored`: that has changed something here, and is told however the sending ends.
     Raises SafetyStop when many keys would be deleted that nobody here asked to.
     """
     assert mask.site is not None, "asked before"  # noqa: S101
@@ -65,13 +70,13 @@ def push_pending(
         total = mask.upkeep.count_pending(target, mask.now())
         report = synced(mask, mask.upkeep.pending_orders(target, mask.now()), total, manner)
     except MaskError as error:
-        if counts is None:
+        if counts is None or not stored:
             raise
         unknown = dict.fromkeys(sync_record(SyncReport(), 0))
         left = {"pending": _waiting(mask, counts)}
         raise _unsent(mask, {**counts, **unknown, **left}, error) from error
     record = sync_record(report, max(0, total - report.done))
-    told(mask, {**(counts or {}), **record}, report, total)
+    told(mask, {**(counts or {}), **record}, report, total, stored=stored)
 
 
 def push_deletions(mask: AppContext, counts: dict[str, int], target: Target, total: int) -> None:
@@ -90,7 +95,7 @@ def push_deletions(mask: AppContext, counts: dict[str, int], target: Target, tot
         raise _unsent(mask, {**counts, **unknown}, error) from error
     pending = max(0, total - report.done)
     deleted = report.counts[Outcome.DELETED]
-    told(mask, {**counts, "deleted": deleted, "pending": pending}, report, total)
+    told(mask, {**counts, "deleted": deleted, "pending": pending}, report, total, stored=True)
     if held_back is not None:
         raise held_back
 
@@ -134,17 +139,30 @@ def synced(
     return report
 
 
-def told(mask: AppContext, counts: Record, report: SyncReport, total: int) -> None:
-    """Print the counts; then name what failed and end with its exit code."""
-    failure = _failure(report, total)
-    mask.output.counts(counts, well=failure is None)
-    for order, reason in list(report.problems.items())[:_NAMED]:
+def told(mask: AppContext, counts: Record, report: SyncReport, total: int, *, stored: bool) -> None:
+    """Print the counts; then name what failed and end with its exit code.
+
+    Denied before anything was sent or `stored`, there is nothing to tell but the error.
+    """
+    failure = _failure(report, total, stored=stored)
+    if report.ended_by is None or stored or report.sent:
+        mask.output.counts(counts, well=failure is None)
+    for order, reason in _problems(report):
         mask.output.warn(f"order {order}: {reason}")
     if failure is not None:
         raise failure
 
 
-def _failure(report: SyncReport, total: int) -> MaskError | None:
+def _problems(report: SyncReport) -> list[tuple[str, str]]:
+    """Return the failures to name: what ended the run is told once, not for each order."""
+    told_once = None if report.ended_by is None else report.ended_by.message
+    problems = [(order, why) for order, why in report.problems.items() if why != told_once]
+    return problems[:_NAMED]
+
+
+def _failure(report: SyncReport, total: int, *, stored: bool) -> MaskError | None:
+    if report.ended_by is not None:
+        return not_sent([report.ended_by]) if stored else report.ended_by
     if report.counts[Outcome.REFUSED]:
         return PartlyDone(
             f"{report.counts[Outcome.REFUSED]} of {total} were refused by the provider",

@@ -7,10 +7,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mask_cli.errors import ConfigurationError
-from mask_cli.models import Mapping, PhoneNumber, Target, remote_state, remote_value
+from mask_cli.models import Mapping, PhoneNumber, State, Target, remote_state, remote_value
 from mask_cli.records import Record, gone_record
 from mask_cli.redaction import redacted_text
-from mask_cli.store.base import Selection
 from mask_cli.times import format_time
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
     from mask_cli.providers.base import KeyValueItem, KeyValueStore
 
-REMOTE_FIELDS = ("order", "courier", "client", "expires_at", "known")
+REMOTE_FIELDS = ("order", "courier", "client", "expires_at", "known", "state")
 
 
 def opened(mask: AppContext) -> tuple[Target, KeyValueStore]:
@@ -51,28 +50,34 @@ def remote_records(mask: AppContext, limit: int | None) -> Iterator[Record]:
     """Yield what stands at the provider under our prefix; `known` tells what is in the base.
 
     Without a prefix only the keys of the base are looked at: others may be anybody's.
+    `state` is that of the order here: expired also when only the base knows of it, None when
+    nothing does.
     """
     target, store = opened(mask)
-    digits = mask.settings["order_digits"]
+    digits, now = mask.settings["order_digits"], mask.now()
     items = (
         store.items(target.key_prefix) if target.key_prefix else _base_items(mask, target, store)
     )
     for item in islice(items, limit):
         order = item.key.removeprefix(target.key_prefix)
-        if len(order) != digits or not order.isdigit():
-            order = redacted_text(order)
+        mapping, known = mask.store.get(order), mask.store.item(order, target) is not None
+        ended = State.EXPIRED if known else None
         yield {
-            "order": order,
+            "order": order if len(order) == digits and order.isdigit() else redacted_text(order),
             **_parties(item),
             "expires_at": format_time(item.expires_at),
-            "known": mask.store.item(order, target) is not None,
+            "known": known,
+            "state": mapping.state(now) if mapping else ended,
         }
 
 
 def _base_items(mask: AppContext, target: Target, store: KeyValueStore) -> Iterator[KeyValueItem]:
-    """Yield what stands under the keys of the base, one request each."""
-    for mapping, item in mask.store.listed(Selection(), target, mask.now()):
-        found = store.get(target.key(mapping.order)) if item is not None else None
+    """Yield what stands under the keys of the base, one request each.
+
+    Also for orders that are gone here: until their deletion is done, they can be called.
+    """
+    for order, _, item in mask.upkeep.compared(target, mask.now()):
+        found = store.get(target.key(order)) if item is not None else None
         if found is not None:
             yield found
 

@@ -122,7 +122,7 @@ def _push(mask: AppContext, counts: dict[str, int], rejected: MaskError | None) 
     from mask_cli.cli.pushing import push_pending
 
     try:
-        push_pending(mask, counts)
+        push_pending(mask, counts, stored=True)
     except (TryLater, PartlyDone) as error:
         if rejected is None:
             raise

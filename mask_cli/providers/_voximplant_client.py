@@ -6,7 +6,7 @@ import random
 import ssl
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from voximplant.apiclient import VoximplantAPI
 
 from mask_cli import __version__
 from mask_cli.errors import ConfigurationError
+from mask_cli.providers._bounded import BoundedSocket, Share
 from mask_cli.providers.voximplant_credentials import check_private_key
 from mask_cli.providers.voximplant_replies import Failure, read_reply
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 4
 CONNECT_TIMEOUT = 5.0
+CLOCK_SLACK = 1.0
+"""Seconds that the clock may be set forward by during a call without ending it."""
 TOKEN_LIFE = 600
 TOKEN_AGE = 30
 """Tokens are dated back: a clock this many seconds fast still works."""
@@ -68,8 +71,10 @@ class Client(VoximplantAPI):  # type: ignore[misc]  # the SDK ships no types
         self._last_change = threading.local()
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         try:
+            trust = httpx.create_ssl_context(verify=self._ca_verify())
+            trust.sslsocket_class = BoundedSocket
             self._http = httpx.Client(
-                verify=self._ca_verify(),
+                verify=trust,
                 limits=limits,
                 follow_redirects=False,
                 headers={"User-Agent": f"mask/{__version__}"},
@@ -110,7 +115,7 @@ class Client(VoximplantAPI):  # type: ignore[misc]  # the SDK ships no types
 
     def _perform_request(self, cmd: str, args: dict[str, object]) -> dict[str, object]:
         """Make one call; the name and the signature are the SDK's."""
-        end = time.monotonic() + self._deadline
+        end = _End.after(self._deadline)
         changes = not cmd.startswith("Get")
         unsure = False
         attempt = 0
@@ -123,16 +128,12 @@ class Client(VoximplantAPI):  # type: ignore[misc]  # the SDK ships no types
                 self._last_change.unsure = unsure
             if not isinstance(outcome, Failure):
                 return outcome
-            pause = self._pause(outcome, attempt)
-            last = attempt == ATTEMPTS or time.monotonic() + pause >= end
-            if last or not outcome.retry or (unsure and cmd in _ONCE):
+            last = attempt == ATTEMPTS or not outcome.retry or (unsure and cmd in _ONCE)
+            if last or not _waited(self._pause(outcome, attempt), end):
                 error, refusal = self._with_clock(outcome).errors(unsure=unsure)
                 raise error from refusal
-            time.sleep(pause)
 
-    def _attempt(
-        self, cmd: str, args: dict[str, object], end: float
-    ) -> dict[str, object] | Failure:
+    def _attempt(self, cmd: str, args: dict[str, object], end: _End) -> dict[str, object] | Failure:
         try:
             return self._exchange(cmd, args, end)
         except httpx.InvalidURL as error:
@@ -143,10 +144,10 @@ class Client(VoximplantAPI):  # type: ignore[misc]  # the SDK ships no types
             return _broken_transport(error)
 
     def _exchange(
-        self, cmd: str, args: dict[str, object], end: float
+        self, cmd: str, args: dict[str, object], end: _End
     ) -> dict[str, object] | Failure:
         # An attempt gets a part of the time only, so that a lost answer leaves some for another.
-        until = min(end, time.monotonic() + self._deadline * 0.4)
+        until = end.sooner(self._deadline * 0.4)
         with self._http.stream(
             "POST",
             f"https://{self.endpoint}/platform_api",
@@ -158,7 +159,7 @@ class Client(VoximplantAPI):  # type: ignore[misc]  # the SDK ships no types
             body = bytearray()
             for chunk in response.iter_bytes():
                 body += chunk
-                if time.monotonic() > until or len(body) > _LARGEST_REPLY:
+                if until.left() <= 0 or len(body) > _LARGEST_REPLY:
                     return Failure("Voximplant's answer does not end", unsure=True, retry=True)
             return read_reply(
                 response.status_code,
@@ -190,18 +191,49 @@ class Client(VoximplantAPI):  # type: ignore[misc]  # the SDK ships no types
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """A moment by both clocks.
+
+    The one that runs stands still while the computer is suspended; the other may be set. Leases
+    are counted by the one that is set: what a call would write after a jump may be outdated.
+    """
+
+    runs: float
+    shows: float
+
+    @classmethod
+    def after(cls, seconds: float) -> _End:
+        return cls(time.monotonic() + seconds, time.time() + seconds + CLOCK_SLACK)
+
+    def left(self) -> float:
+        return min(self.runs - time.monotonic(), self.shows - time.time())
+
+    def sooner(self, seconds: float) -> _End:
+        return replace(self, runs=min(self.runs, time.monotonic() + seconds))
+
+
+def _waited(pause: float, end: _End) -> bool:
+    """Wait before another attempt; False when no time is left for one, or is not any more."""
+    if end.left() <= pause:
+        return False
+    time.sleep(pause)
+    return end.left() > 0
+
+
 class _Until(dict[str, float]):
     """httpx's time-outs, counted to one moment whichever step asks for its share."""
 
-    def __init__(self, until: float) -> None:
+    def __init__(self, until: _End) -> None:
         super().__init__()
         self._until = until
 
     def get(self, step: str, default: float | None = None) -> float:  # type: ignore[override]
         """Return the seconds that are left for this step of the exchange."""
         del default
-        left = max(0.001, self._until - time.monotonic())
-        return min(left, CONNECT_TIMEOUT) if step == "connect" else left
+        # The handshake is given what its connection was: both may take so long, and before
+        # anything is sent the deadline may so be passed by a fifth.
+        return Share(self._until.left, CONNECT_TIMEOUT if step == "connect" else float("inf"))
 
 
 def _broken_transport(error: httpx.RequestError) -> Failure:

@@ -58,13 +58,15 @@ class Clock:
 class Reply:
     """An answer; Date and Content-Length are added when it is written.
 
-    With `drip` the body goes out byte by byte with that many seconds between.
+    With `drip` the body goes out byte by byte with that many seconds between, with
+    `drips_headers` all of it.
     """
 
     status: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
     drip: float = 0.0
+    drips_headers: bool = False
 
 
 @dataclass(slots=True)
@@ -307,12 +309,15 @@ class _Handler(BaseHTTPRequestHandler):
         reason = self.responses.get(reply.status, ("",))[0]
         head = f"HTTP/1.1 {reply.status} {reason}\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in headers)
+        start, slow = head.encode("latin-1") + b"\r\n", reply.body
         if not reply.drip:
             # One write, one TLS record.
-            self.wfile.write(head.encode("latin-1") + b"\r\n" + reply.body)
+            self.wfile.write(start + slow)
             return
-        self.wfile.write(head.encode("latin-1") + b"\r\n")
-        for byte in reply.body:
+        if reply.drips_headers:
+            start, slow = b"", start + slow
+        self.wfile.write(start)
+        for byte in slow:
             self.wfile.write(bytes([byte]))
             self.server.stopping.wait(reply.drip)
 

@@ -12,9 +12,9 @@ the second half of a listing missing, `duplicate` rightly and carries the reques
 after `seconds`.
 
 Kinds that do not: `lost` (carried out, then cut), `reset` (not carried out unless `applied`),
-`silent` and `silent-applied` (no answer until the server ends), `drip` (`seconds` between
-bytes), `kill` (SIGKILL to `pid`, `before` or after the request is carried out), and `latency`
-(`seconds`; goes with any other).
+`silent` and `silent-applied` (no answer until the server ends), `drip` (`seconds` between the
+bytes of the body), `drip-headers` (between all bytes), `kill` (SIGKILL to `pid`, `before` or
+after the request is carried out), and `latency` (`seconds`; goes with any other).
 """
 
 from __future__ import annotations
@@ -147,7 +147,8 @@ def _kill(fault: Fault, carry_out: Callable[[], Reply], request: Request) -> Cut
 
 def _drip(fault: Fault, carry_out: Callable[[], Reply], request: Request) -> Reply:
     del request
-    return replace(carry_out(), drip=fault.seconds)
+    slow = fault.kind == "drip-headers"
+    return replace(carry_out(), drip=fault.seconds, drips_headers=slow)
 
 
 def _truncated(fault: Fault, carry_out: Callable[[], Reply], request: Request) -> Reply:
@@ -184,6 +185,7 @@ _SPECIAL: Mapping[str, Callable[[Fault, Callable[[], Reply], Request], Reply | C
     "silent-applied": _silent,
     "kill": _kill,
     "drip": _drip,
+    "drip-headers": _drip,
     "truncated": _truncated,
     "duplicate": _duplicate,
     "throttling": _throttling,

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mask_cli.errors import StorageError, TryLater
 from mask_cli.store import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 BUSY_TIMEOUT = 20.0
@@ -37,30 +35,41 @@ _HINTS = {
 }
 
 
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
+class translated:  # noqa: N801 (used like a function; a generator would take five times as long)
     """Turn SQLite's errors into TryLater and StorageError that name the file."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        # Errors of the Python layer itself (a misuse) carry no code: those are bugs.
-        code = getattr(error, "sqlite_errorcode", None)
-        if code is None or (code & _PRIMARY) == sqlite3.SQLITE_ERROR:
-            # Its user_version happens to be ours; to look at every start would cost the hot path.
-            if str(error).startswith("no such table"):
-                raise _foreign(path) from error
-            raise
-        code &= _PRIMARY
-        if code in _BUSY:
-            raise TryLater(
-                f"the database {path} is busy: another program has been writing for"
-                f" {BUSY_TIMEOUT:.0f} s",
-                hint="nothing was changed; run the command again",
-            ) from error
-        reason = _REASONS.get(code, str(error))
-        raise StorageError(
-            f"the database {path} cannot be used: {reason}", hint=_HINTS.get(code)
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            _raise_ours(error, self._path)
+
+
+def _raise_ours(error: sqlite3.Error, path: Path) -> None:
+    # Errors of the Python layer itself (a misuse) carry no code: those are bugs.
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None or (code & _PRIMARY) == sqlite3.SQLITE_ERROR:
+        # Its user_version happens to be ours; to look at every start would cost the hot path.
+        if str(error).startswith("no such table"):
+            raise _foreign(path) from error
+        return
+    code &= _PRIMARY
+    if code in _BUSY:
+        raise TryLater(
+            f"the database {path} is busy: another program has been writing for"
+            f" {BUSY_TIMEOUT:.0f} s",
+            hint="nothing was changed; run the command again",
         ) from error
+    reason = _REASONS.get(code, str(error))
+    raise StorageError(
+        f"the database {path} cannot be used: {reason}", hint=_HINTS.get(code)
+    ) from error
 
 
 def connect(path: Path, *, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 _PRUNE_ROUND = 200_000
 """So many order numbers are held in memory by a prune."""
 _PRUNE_BATCH, _PRUNE_LEAST = 50_000, 1_000
-_PRUNE_HOLD = 0.5
+_PRUNE_HOLD = 0.8
 """Seconds that a prune's transaction should take: shorter ones cost more, longer ones keep others
 waiting; the batches, at first _PRUNE_BATCH, grow and shrink to meet it."""
+_PRUNE_REST = 1.5
+"""What is left is removed at once when it is at most so many batches."""
 _PRUNE_PAUSE = 0.12
 """Seconds between them: one who waits for SQLite's lock may sleep for a tenth before it looks."""
 
@@ -31,15 +33,18 @@ def forget_expired(store: SqliteStore, before: int, limit: int | None) -> Iterat
     size = _PRUNE_BATCH
     left = -1 if limit is None else limit
     while left:
-        most = _PRUNE_ROUND if left < 0 else min(left, _PRUNE_ROUND)
+        ask = _PRUNE_ROUND if left < 0 else min(left, _PRUNE_ROUND)
         orders = store.rows(
-            "SELECT order_number FROM mappings WHERE expires_at <= ? LIMIT ?", before, most
+            "SELECT order_number FROM mappings WHERE expires_at <= ? LIMIT ?", before, ask
         )
         found = sorted(order for (order,) in orders)
         left = left - len(found) if left > 0 else left
-        last = len(found) < most
+        last = len(found) < ask
         while found:
-            batch, found = found[:size], found[size:]
+            # Every batch writes most pages of the indexes: a small one at the end would cost
+            # nearly as much as a whole one.
+            most = size if len(found) > _PRUNE_REST * size else len(found)
+            batch, found = found[:most], found[most:]
             gone, seconds = _forgotten(store, batch, before)
             size = max(_PRUNE_LEAST, min(2 * size, int(size * _PRUNE_HOLD / seconds)))
             yield gone

@@ -208,7 +208,7 @@ class SqliteStore:
             item.lease_until,
             item.attempts,
             item.last_error,
-            int(item.refused),
+            item.refused,
         )
 
     def drop_item(self, order: str, target: Target) -> None:

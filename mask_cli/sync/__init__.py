@@ -4,7 +4,8 @@ What has to be sent is local x base. A write goes in three steps:
 
 1. claim: one transaction reads mapping and base and stores an *intent* with a *lease*. While
    it lasts nobody else writes that order, so that two pushes cannot overtake each other.
-2. send: one request, bounded by a deadline shorter than the lease.
+2. send: one request, bounded by a deadline shorter than the lease; given up when the process
+   was frozen for so long that the lease no longer covers it.
 3. settle: one transaction stores what is there now, but only if the claim is still ours.
 
 A request that was not answered is *unsure*: it may yet arrive. Its intent stays until the
@@ -27,7 +28,14 @@ from mask_cli.errors import (
     ProviderUnavailable,
     TryLater,
 )
-from mask_cli.models import RemoteItem, keyed_digest, needs_push, remote_expiry, remote_value
+from mask_cli.models import (
+    RemoteItem,
+    keyed_digest,
+    needs_push,
+    remote_expiry,
+    remote_value,
+    sent_revision,
+)
 from mask_cli.redaction import redacted_text
 from mask_cli.times import format_time
 
@@ -40,6 +48,8 @@ if TYPE_CHECKING:
     from mask_cli.sync.crew import Pace
 
 _LEASE_MARGIN = 5
+_CALL_MARGIN = 2
+"""Seconds that a lease has to outlast a call by: clocks are read in whole ones."""
 _LONGEST_LEASE = 3_600
 """Whoever gives one for longer had a wrong clock, or a deadline far beyond any good."""
 POLL = 0.1
@@ -76,7 +86,10 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What step 1 read and promised; `made` is a `time.monotonic()` moment."""
+    """What step 1 read and promised; `made` is a `time.monotonic()` moment.
+
+    `lease_until` is what the others go by.
+    """
 
     order: str
     token: str
@@ -85,6 +98,7 @@ class Claim:
     expires_at: int
     read_back: bool
     before: RemoteItem | None
+    lease_until: int
     made: float
 
 
@@ -96,6 +110,8 @@ class SyncReport:
     problems: dict[str, str] = field(default_factory=dict)
     error: MaskError | None = None
     """The last one, unless something was refused: that does not pass by itself."""
+    ended_by: MaskError | None = None
+    """What made going on useless: credentials, a role or settings that are not accepted."""
     stopped: bool = False
     unanswered: int = 0
     give_up_after: int = 3
@@ -115,15 +131,21 @@ class SyncReport:
                 self.error = push.error
 
     def stops(self, until: float | None) -> bool:
-        """Tell whether to go no further: the time is up, or the provider is away."""
+        """Tell whether to go no further: the time is up, or the provider is away or denies."""
         is_over = until is not None and time.monotonic() >= until
-        self.stopped = self.stopped or is_over or self.unanswered >= self.give_up_after
+        is_useless = self.ended_by is not None or self.unanswered >= self.give_up_after
+        self.stopped = self.stopped or is_over or is_useless
         return self.stopped
+
+    @property
+    def sent(self) -> int:
+        """How many orders the provider took."""
+        return self.counts[Outcome.SET] + self.counts[Outcome.DELETED]
 
     @property
     def done(self) -> int:
         """How many orders are as they should be."""
-        return sum(self.counts[o] for o in (Outcome.SET, Outcome.DELETED, Outcome.NOTHING))
+        return self.sent + self.counts[Outcome.NOTHING]
 
     @property
     def pending(self) -> int:
@@ -159,7 +181,10 @@ class Pusher:
             with self.store.writing():
                 claim = self.claimed(order)
             if isinstance(claim, Claim):
-                return self._sent(claim)
+                push = self._sent(claim)
+                if push is not None:
+                    return push
+                continue
             if claim.outcome is not Outcome.WAITING or time.monotonic() >= end:
                 return claim
             self.sleep(POLL)
@@ -199,6 +224,7 @@ class Pusher:
             remote_expiry(active, now) if active else 0,
             item.intent is not None,
             before,
+            now + self.lease,
             time.monotonic(),
         )
         store.put_item(
@@ -207,15 +233,15 @@ class Pusher:
                 intent=claim.intent,
                 intent_token=claim.token,
                 intent_expires_at=claim.expires_at or None,
-                lease_until=now + self.lease,
+                lease_until=claim.lease_until,
                 attempts=item.attempts + 1,
             ),
             self.target,
         )
         return claim
 
-    def _sent(self, claim: Claim) -> Push:
-        """Send and settle (steps 2 and 3)."""
+    def _sent(self, claim: Claim) -> Push | None:
+        """Send and settle (steps 2 and 3); None when it was given up, to be claimed anew."""
         try:
             late = self.send(claim)
         except MaskError as error:
@@ -227,6 +253,9 @@ class Pusher:
                 raise
             return Push(claim.order, Outcome.of_error(error), error)
         with self.store.writing():
+            if late is None:
+                self.release(claim)
+                return None
             self.settle(claim, late=late)
         return Push(claim.order, Outcome.SET if claim.mapping else Outcome.DELETED)
 
@@ -244,11 +273,25 @@ class Pusher:
         wanted = (remote_value(claim.mapping), claim.expires_at)
         return found is not None and (found.value, found.expires_at) == wanted
 
-    def send(self, claim: Claim) -> bool:
-        """Step 2, in any thread; True when an unanswered attempt may undo a later write."""
+    def _covered(self, claim: Claim) -> bool:
+        """Tell whether the lease outlasts one more call; not after this process was frozen.
+
+        Somebody else may have written since, and what is claimed here be outdated. The adapter
+        begins no attempt after its deadline, so this holds for its repetitions, too.
+        """
+        left = min(claim.lease_until - self.clock(), claim.made + self.lease - time.monotonic())
+        return left >= self.timeout + _CALL_MARGIN
+
+    def send(self, claim: Claim) -> bool | None:
+        """Step 2, in any thread; True when an unanswered attempt may undo a later write.
+
+        None when nothing was written as the lease ran out.
+        """
         remote = self._connected()
         if claim.read_back and self._stands_already(remote, claim):
             return False
+        if not self._covered(claim):
+            return None
         key = self.target.key(claim.order)
         if claim.mapping is None:
             remote.delete(key)
@@ -294,7 +337,7 @@ class Pusher:
         item = replace(
             item,
             last_error=redacted_text(error.message),
-            refused=isinstance(error, ProviderRefused),
+            refused=sent_revision(claim.mapping) if isinstance(error, ProviderRefused) else 0,
         )
         if not unsure:
             item = replace(item, lease_until=0, intent_token=None)

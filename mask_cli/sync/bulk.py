@@ -62,7 +62,7 @@ class Bulk:
     def run(self, orders: Iterable[str]) -> SyncReport:
         """Push them; those under somebody's lease are waited for at the end.
 
-        Raises what makes going on useless, such as ProviderDenied, once the rest is settled.
+        What makes going on useless, such as ProviderDenied, is in the report.
         """
         try:
             self._through(iter(orders))
@@ -146,7 +146,7 @@ class Bulk:
             if isinstance(error, ProviderDenied) or not isinstance(
                 error, ProviderRefused | ProviderUnavailable
             ):
-                self._failure = self._failure or error
+                self.report.ended_by = self.report.ended_by or error
             return Push(claim.order, Outcome.of_error(error), error)
         if error is not None:
             self._failure = error

@@ -20,6 +20,8 @@ _PRAGMAS = (
     "synchronous = NORMAL",
     # Moving the log into the file is another thread's work; this only bounds the log.
     "wal_autocheckpoint = 16000",
+    # What a statement needs to undo itself stays out of files: a third of all that was written.
+    "temp_store = MEMORY",
 )
 _LOOK_EVERY = 0.2
 """Seconds after which the file is looked for again."""

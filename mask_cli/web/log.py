@@ -25,6 +25,7 @@ _MOMENT, _MOST_LINES = 0.05, 200
 
 
 _time = lru_cache(maxsize=4)(format_time)
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class JsonLines(logging.Formatter):
@@ -43,7 +44,7 @@ class JsonLines(logging.Formatter):
             line.update(event=record.msg, **fields)
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
-        return json.dumps(line, ensure_ascii=False)
+        return _encoded(line)
 
 
 class Gathered(logging.StreamHandler[TextIO]):

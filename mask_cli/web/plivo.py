@@ -186,7 +186,7 @@ class PlivoHooks:
         call_id = _matching(_CALL_ID, request.get("CallUUID"))
         if call_id is None:
             return None
-        return CallUpdate(PROVIDER, call_id, self._now())._replace(**values)
+        return CallUpdate(PROVIDER, call_id, self._now(), **values)
 
 
 def _matching(pattern: re.Pattern[str], text: str | None) -> str | None:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 LOCK_PATIENCE = 3.0
 """Seconds to wait for another writer: the platform waits fifteen for its document."""
 _MOST = 500
-_MOVE_EVERY = 0.5
+_MOVE_PAUSE = 0.1
+"""Seconds between two moves of the log, while there are commits: a longer log takes longer to
+reach the disk, and the calls of that moment wait."""
 _TIDY_EVERY, _TIDY_AGAIN = 20.0, 0.1
 """Seconds after which old answers and nonces are forgotten; sooner while there are many."""
 
@@ -62,6 +64,7 @@ class GroupWriter:
         self._queue: queue.SimpleQueue[list[Waiting] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._mover = threading.Thread(target=self._move, name="log-mover", daemon=True)
+        self._written = threading.Event()
         self._over = threading.Event()
         self._log = Database(path, timeout=0)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -78,8 +81,9 @@ class GroupWriter:
     def stop(self) -> None:
         """Write what waits, then end."""
         self._queue.put(None)
-        self._over.set()
         self._thread.join()
+        self._over.set()
+        self._written.set()
         self._mover.join()
 
     def under_way(self, caller: str) -> int:
@@ -136,6 +140,7 @@ class GroupWriter:
         result: list[SeenNonce | None] | Exception
         try:
             result = self._database.calls().commit([w for w, _ in batch], keep=self._keep)
+            self._written.set()
         except Exception as error:  # noqa: BLE001 (whoever waits has to be told, whatever it is)
             result = error
             self._database.close()
@@ -143,7 +148,8 @@ class GroupWriter:
         self._loop.call_soon_threadsafe(_deliver, batch, result)
 
     def _move(self) -> None:
-        while not self._over.wait(_MOVE_EVERY):
+        while self._written.wait() and not self._over.wait(_MOVE_PAUSE):
+            self._written.clear()
             # The same trouble is told where it makes a difference: by whoever reads or writes.
             with suppress(MaskError):
                 self._log.move_log()

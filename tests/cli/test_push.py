@@ -162,6 +162,7 @@ def test_list_and_show_tell_what_stands_there_and_whose_it_is(
             "client": "+1•••••••3333",
             "expires_at": format_time(NOON + 864_000),
             "known": True,
+            "state": "active",
         },
         {
             "order": "77777",
@@ -169,6 +170,7 @@ def test_list_and_show_tell_what_stands_there_and_whose_it_is(
             "client": "+1•••••••7778",
             "expires_at": format_time(NOON + DAY),
             "known": False,
+            "state": None,
         },
     ]
     assert len(mask("list", "--remote", "--limit", "1", *JSON).done().json) == 1
@@ -180,6 +182,37 @@ def test_list_and_show_tell_what_stands_there_and_whose_it_is(
     provider.store().delete("order:12345", NOON)
     shown = mask("show", "12345", "--remote", *JSON).done().json
     assert (shown["remote_item"], shown["agrees"]) == (None, False)
+
+
+@pytest.mark.parametrize("prefix", ["", "order:"])
+def test_an_order_that_is_gone_here_and_reachable_there_is_not_left_out(
+    mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    monkeypatch.setenv("MASK_KEY_PREFIX", prefix)
+    for order in ("12345", "12346", "12347"):
+        mask("add", order, *PARTIES).done()
+    mask("delete", "12346", "--no-push").done()
+    mask("expire", "12347", "--no-push").done()
+    provider.store().set(Stored("somebody-elses", "x", NOON + DAY))
+
+    rows = mask("list", "--remote", *JSON).done().json
+
+    rows.sort(key=lambda row: row["order"])
+    assert [row["order"] for row in rows] == ["12345", "12346", "12347"]
+    assert all(row["known"] and row["courier"] for row in rows)
+    assert [row["state"] for row in rows] == ["active", "expired", "expired"]
+
+
+def test_an_order_of_another_length_is_not_taken_for_a_strangers(
+    mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASK_ORDER_DIGITS", "10")
+    mask("add", "0123456789", *PARTIES).done()
+    monkeypatch.setenv("MASK_ORDER_DIGITS", "5")
+    (row,) = mask("list", "--remote", *JSON).done().json
+    assert len(provider.items()) == 1
+    assert row["known"]
+    assert row["state"] == "active"
 
 
 @pytest.mark.parametrize(
@@ -408,7 +441,7 @@ def test_what_was_done_here_is_told_when_nothing_can_be_sent_afterwards(
     provider.faults.add("error", times=0, code=104, message="Forbidden command")
     run = mask("import", "-", "--push", *JSON, stdin=rows)
     run.answered(ExitCode.PARTLY, "stored here", "Forbidden command")
-    assert (run.json["added"], run.json["set"], run.json["pending"]) == (1, None, 1)
+    assert (run.json["added"], run.json["set"], run.json["pending"]) == (1, 0, 1)
     provider.faults.clear()
     mask("sync").done()
 
@@ -417,7 +450,7 @@ def test_what_was_done_here_is_told_when_nothing_can_be_sent_afterwards(
     provider.faults.add("error", times=0, code=104, message="Forbidden command")
     run = mask("prune", "--grace", "0", *JSON)
     run.answered(ExitCode.PARTLY, "stored here", "Forbidden command")
-    assert (run.json["pruned"], run.json["deleted"], run.json["pending"]) == (1, None, 1)
+    assert (run.json["pruned"], run.json["deleted"], run.json["pending"]) == (1, 0, 1)
 
     provider.faults.clear()
     provider.faults.add("json-status", times=0, status=500)
@@ -483,6 +516,37 @@ def test_a_refusal_for_good_is_told_and_shown_as_failed(
     checks = mask("doctor", "--exit-code", "--offline", *JSON)
     assert checks.code == ExitCode.CONFIGURATION
     healed(mask, provider, clock)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("reassign", "--courier", "14155550100"),
+        ("extend", "--by", "1h"),
+        ("add", *PARTIES, "--note", "ring twice"),
+        ("expire",),
+        ("delete",),
+    ],
+)
+def test_a_change_not_tried_yet_is_not_shown_as_refused(
+    mask: Mask, provider: VoximplantSandbox, change: tuple[str, ...]
+) -> None:
+    mask(*GUIDES_CALL).done()
+    provider.faults.add("error", times=0, code=127, message="Not enough money")
+    assert mask("extend", "12345", "--by", "2h", *JSON).json["remote"] == "failed"
+
+    command, *rest = change
+    told = mask(command, "12345", *rest, "--no-push", *JSON).done().json
+    listed = mask("list", "--pending", *JSON).done().json
+    checks = mask("doctor", "--exit-code", "--offline", *JSON)
+
+    assert (told["remote"], [row["remote"] for row in listed]) == ("pending", ["pending"])
+    if command != "delete":
+        assert mask("show", "12345", *JSON).done().json["remote"] == "pending"
+    assert checks.code == ExitCode.DONE
+    assert "0 of them refused" in checks.out
+    mask("sync").answered(ExitCode.PARTLY)
+    assert [row["remote"] for row in mask("list", "--pending", *JSON).json] == ["failed"]
 
 
 def test_an_order_under_way_is_not_sent_twice(

@@ -83,6 +83,46 @@ def test_passing_faults_lose_nothing(mask: Mask, provider: VoximplantSandbox, fa
     assert len(remote_values(provider)) == 60
 
 
+def denied(provider: VoximplantSandbox, command: str, after: int) -> None:
+    """Let the role that may write be taken away in the middle."""
+    provider.faults.add(
+        "error", code=104, message="Forbidden command", command=command, skip=after, times=0
+    )
+
+
+@pytest.mark.parametrize("more", [(), ("--full",)])
+def test_a_run_denied_half_way_does_not_hide_what_was_sent_and_what_waits(
+    mask: Mask, provider: VoximplantSandbox, more: tuple[str, ...]
+) -> None:
+    filled(mask, 40)
+    denied(provider, "SetKeyValueItem", 5)
+
+    run = mask("sync", *more, "--quiet", "--jobs", "1", *JSON)
+
+    run.answered(ExitCode.DENIED, "Error: ", "Forbidden command")
+    assert (run.json["set"], run.json["pending"]) == (5, 35)
+    assert len(remote_values(provider)) == 5
+    assert run.err.count("Forbidden command") == 1
+    mask("sync", *more).failed(ExitCode.DENIED)
+    provider.faults.clear()
+    assert mask("sync", *JSON).done().json["set"] == 35
+
+
+def test_a_prune_denied_half_way_does_not_hide_what_is_still_reachable(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    orders = filled(mask, 8)
+    mask("sync").done()
+    mask("delete", *orders, "--no-push").done()
+    denied(provider, "DelKeyValueItem", 3)
+
+    run = mask("prune", *JSON)
+
+    run.answered(ExitCode.PARTLY, "Forbidden command")
+    assert run.json["deleted"] >= 3
+    assert run.json["pending"] == len(remote_values(provider)) == 8 - run.json["deleted"]
+
+
 def test_quiet_says_nothing_when_all_is_well(mask: Mask, provider: VoximplantSandbox) -> None:
     filled(mask, 3)
     for words in (("sync",), ("sync", "--full"), ("drift",), ("prune",)):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mask_cli.models import (
     DAY,
+    DELETION,
     Mapping,
     PhoneNumber,
     RemoteItem,
@@ -287,7 +288,7 @@ def test_pruning_does_not_exceed_its_limit(store: Store, limit: int) -> None:
 
 def test_every_field_of_the_base_survives(store: Store) -> None:
     item = RemoteItem(
-        "12345", 3, 4, "abc", NOW, "set", "token", NOW + 1, NOW + 2, 5, "why", refused=True
+        "12345", 3, 4, "abc", NOW, "set", "token", NOW + 1, NOW + 2, 5, "why", refused=4
     )
     put_item(store, item)
     found = store.item("12345", TARGET)
@@ -333,7 +334,7 @@ def test_only_base_rows_that_mean_nothing_any_more_are_dropped(store: Store) -> 
         "what was sent is unknown": RemoteItem("33333", 1, 1, "d", NOW - 5, intent="delete"),
         "a late attempt may come": RemoteItem("66666", lease_until=NOW + 1),
     }
-    gone = [RemoteItem("44444", 1, 1, "d", NOW), RemoteItem("55555", refused=True)]
+    gone = [RemoteItem("44444", 1, 1, "d", NOW), RemoteItem("55555", refused=DELETION)]
     for item in [*kept.values(), *gone]:
         put_item(store, item)
     put_item(store, RemoteItem("44444", 1, 1, "d", NOW), ELSEWHERE)

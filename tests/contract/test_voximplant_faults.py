@@ -341,6 +341,26 @@ def test_a_retry_after_beyond_the_deadline_is_not_slept_through(
     assert sandbox.requests.count() == 1
 
 
+@pytest.mark.parametrize("clock", ["monotonic", "time"])
+def test_a_computer_suspended_between_attempts_does_not_send_after_the_deadline(
+    store: VoximplantStore, sandbox: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch, clock: str
+) -> None:
+    """One clock stands still while a computer is suspended, the other one is set afterwards."""
+    store.get("order:1")
+    sandbox.faults.add("too-many", seconds=0.01)
+    real = getattr(time, clock)
+    monkeypatch.setattr(
+        time, "sleep", lambda _: monkeypatch.setattr(time, clock, lambda: real() + 60)
+    )
+
+    with pytest.raises(ProviderUnavailable, match="too many") as raised:
+        store.set("order:1", VALUE, later())
+
+    assert not raised.value.unsure
+    assert sandbox.requests.count("SetKeyValueItem") == 1
+    assert sandbox.items() == {}
+
+
 def test_attempts_do_not_come_in_step(
     sandbox: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -471,15 +491,32 @@ def test_a_server_that_never_shakes_hands_is_surely_not_applied(
     assert not raised.value.unsure
 
 
-def test_an_answer_that_drips_for_ever_ends_at_the_deadline(sandbox: VoximplantSandbox) -> None:
-    sandbox.faults.add("drip", times=0, seconds=0.05)
-    began = time.monotonic()
-
-    with account_within(sandbox, 0.5) as account, pytest.raises(ProviderUnavailable) as raised:
-        account.key_value_store("1").set("order:1", VALUE, later())
+@pytest.mark.parametrize("reused", [True, False])
+@pytest.mark.parametrize("kind", ["drip", "drip-headers"])
+def test_an_answer_that_drips_for_ever_ends_at_the_deadline(
+    sandbox: VoximplantSandbox, kind: str, *, reused: bool
+) -> None:
+    with account_within(sandbox, 0.5) as account:
+        store = account.key_value_store("1")
+        if reused:
+            store.get("order:1")
+        sandbox.faults.add(kind, times=0, seconds=0.05)
+        began = time.monotonic()
+        with pytest.raises(ProviderUnavailable) as raised:
+            store.set("order:1", VALUE, later())
 
     assert raised.value.unsure
     assert time.monotonic() - began < 1
+    assert sandbox.requests.count("SetKeyValueItem") == 2
+
+
+def test_an_answer_that_drips_fast_enough_is_read(sandbox: VoximplantSandbox) -> None:
+    sandbox.faults.add("drip-headers", seconds=0.001)
+    with account_within(sandbox, 5) as account:
+        item = account.key_value_store("1").set("order:1", VALUE, later())
+
+    assert item.value == VALUE
+    assert sandbox.requests.count("SetKeyValueItem") == 1
 
 
 def test_an_untrusted_certificate_is_refused_at_once(

@@ -61,7 +61,8 @@ class World:
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.folder),
             "MASK_DATABASE": str(self.database),
-            "MASK_VOXIMPLANT_TIMEOUT": "1s",
+            # Nothing hangs here; a busy machine may be slow.
+            "MASK_VOXIMPLANT_TIMEOUT": "30s",
             **self.sandbox.environment(),
         }
         return subprocess.Popen(

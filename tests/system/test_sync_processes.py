@@ -145,6 +145,7 @@ def _killed(site: Site, times: int, seed: int) -> None:
     stands = site.stands()
     assert stands.pop("order:77777") == "theirs"
     time.sleep(1)
+    site.env["MASK_VOXIMPLANT_TIMEOUT"] = "30s"
     site.sandbox.store().delete("order:77777", int(time.time()))
     site.agrees()
 
@@ -194,6 +195,35 @@ def test_two_processes_pushing_one_order_leave_the_newer_value(site: Site) -> No
     first.communicate()
     assert site.stands() == site.local()
     assert site.sandbox.requests.most_at_once() == 1
+
+
+def _claimed(site: Site) -> int:
+    """Wait until an order is claimed; return when its lease ends."""
+    with closing(SqliteStore(site.database)) as store:
+        while not (row := store.row("SELECT lease_until FROM remote_items")):
+            time.sleep(0.002)
+    return int(row[0])
+
+
+def test_a_process_that_was_frozen_does_not_send_what_is_outdated_since(site: Site) -> None:
+    site.done("add", "12345", *PARTIES, "--no-push")
+    site.env["MASK_VOXIMPLANT_TIMEOUT"] = "1s"
+    # Stopped between its claim and its request: it loads the SDK there.
+    frozen = site.start("-m", "mask_cli", "sync", "--format", "json")
+    until = _claimed(site)
+    frozen.send_signal(signal.SIGSTOP)
+    assert site.sandbox.requests.entries() == []
+    site.env["MASK_VOXIMPLANT_TIMEOUT"] = "5s"
+    time.sleep(max(0.0, until - time.time()))
+    site.done("reassign", "12345", "--courier", "14155550100")
+
+    frozen.send_signal(signal.SIGCONT)
+    out, err = frozen.communicate(timeout=20)
+
+    assert frozen.returncode == 0, err
+    assert (json.loads(out)["set"], json.loads(out)["settled"]) == (0, 1)
+    assert site.stands() == site.local()
+    assert site.sandbox.requests.count("SetKeyValueItem") == 1
 
 
 def test_a_value_that_comes_after_its_lease_is_mended_by_sync_full(site: Site) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -470,7 +471,7 @@ def test_a_refusal_is_kept_with_its_reason_and_tried_again(bench: Bench) -> None
     assert isinstance(push.error, ProviderRefused)
     item = bench.item()
     assert item is not None
-    assert (item.refused, item.intent, item.lease_until, item.attempts) == (True, None, 0, 1)
+    assert (item.refused, item.intent, item.lease_until, item.attempts) == (1, None, 0, 1)
     assert "code 332" in (item.last_error or "")
     assert "4155550100" not in (item.last_error or "")
     assert bench.state() is Remote.FAILED
@@ -479,7 +480,7 @@ def test_a_refusal_is_kept_with_its_reason_and_tried_again(bench: Bench) -> None
     assert bench.push().outcome is Outcome.SET
     item = bench.item()
     assert item is not None
-    assert (item.refused, item.last_error, item.attempts) == (False, None, 0)
+    assert (item.refused, item.last_error, item.attempts) == (0, None, 0)
     assert bench.state() is Remote.LIVE
 
 
@@ -487,9 +488,10 @@ def test_denied_credentials_stop_a_run_at_once_and_leave_no_lease(bench: Bench) 
     orders = [bench.put(str(n)).order for n in range(10000, 10005)]
     bench.sandbox.faults.add("error", code=100, times=0)
 
-    with pytest.raises(ProviderDenied):
-        bench.pusher().sync(orders)
+    report = bench.pusher().sync(orders)
 
+    assert isinstance(report.ended_by, ProviderDenied)
+    assert (report.sent, report.pending, report.stopped) == (0, 1, True)
     assert len(bench.sandbox.requests.entries()) == 1
     bench.sandbox.faults.clear()
     report = bench.pusher().sync(orders)
@@ -692,6 +694,94 @@ def test_a_push_that_outlived_its_lease_does_not_settle_for_another(bench: Bench
     assert item.revision == newer[0].revision
     assert bench.stands() == {KEY: remote_value(newer[0])}
     assert bench.pending() == []
+
+
+@dataclass
+class Freezer(Between):
+    """The process stands still before the first request, or after an item was read back."""
+
+    bench: Bench = field(kw_only=True)
+    newest: Mapping | None = None
+
+    def freeze(self) -> None:
+        """Let the lease run out; another process changes the order and pushes it."""
+        if self.newest is None:
+            store = SqliteStore(self.bench.path)
+            self.bench.pass_time(self.bench.pusher().lease)
+            with store.writing():
+                mapping = store.get("12345")
+                assert mapping is not None
+                self.newest = store.put(replace(mapping, courier=OTHER))
+            assert self.bench.pusher(store).push("12345").outcome is Outcome.SET
+            store.close()
+
+    def connect(self) -> KeyValueStore:
+        self.freeze()
+        return self
+
+    def get(self, key: str) -> KeyValueItem | None:
+        found = self.remote.get(key)
+        self.freeze()
+        return found
+
+
+@pytest.mark.parametrize("jobs", [0, 1, 3])
+@pytest.mark.parametrize("read_back", [True, False])
+def test_a_process_frozen_before_it_sends_does_not_undo_a_newer_push(
+    bench: Bench, jobs: int, *, read_back: bool
+) -> None:
+    bench.put()
+    freezer = Freezer(bench.remote, bench=bench)
+    pusher = bench.pusher(connect=(lambda: freezer) if read_back else freezer.connect)
+    if read_back:
+        bench.sandbox.faults.add("silent", times=0)
+        bench.time[0] = bench.push().until or bench.push().until
+        bench.sandbox.faults.clear()
+    bench.sandbox.requests.clear()
+
+    if jobs:
+        assert pusher.sync(["12345"], jobs=jobs).counts[Outcome.NOTHING] == 1
+    else:
+        assert pusher.push("12345").outcome is Outcome.NOTHING
+
+    assert freezer.newest is not None
+    assert bench.stands() == {KEY: remote_value(freezer.newest)}
+    assert bench.count(SET) == 1
+    assert bench.pending() == []
+    assert bench.state() is Remote.LIVE
+
+
+def test_a_clock_set_back_does_not_hide_that_a_process_was_frozen(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put()
+    freezer = Freezer(bench.remote, bench=bench)
+    at, frozen = bench.now, [0.0]
+    monkeypatch.setattr(
+        "mask_cli.sync.time", SimpleNamespace(monotonic=lambda: time.monotonic() + frozen[0])
+    )
+
+    def connect() -> KeyValueStore:
+        freezer.freeze()
+        bench.time[0], frozen[0] = at, 60.0
+        return bench.remote
+
+    assert bench.pusher(connect=connect).push("12345").outcome is Outcome.NOTHING
+    assert freezer.newest is not None
+    assert bench.stands() == {KEY: remote_value(freezer.newest)}
+
+
+def test_a_claim_given_up_before_anybody_came_is_made_anew(bench: Bench) -> None:
+    mapping = bench.put()
+    waits = iter([bench.pusher().lease - 1])
+
+    def connect() -> KeyValueStore:
+        bench.pass_time(next(waits))
+        return bench.remote
+
+    assert bench.pusher(connect=connect).push("12345").outcome is Outcome.SET
+    assert bench.stands() == {KEY: remote_value(mapping)}
+    assert bench.count(SET) == 1
 
 
 def test_another_place_gets_everything_and_loses_nothing_here(bench: Bench) -> None:
