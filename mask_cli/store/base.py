@@ -129,7 +129,14 @@ class Pool(Protocol):
     def put(
         self, number: PhoneNumber, provider: str | None, application: str | None, now: int
     ) -> None:
-        """Make a number active, of this application; None leaves what was known."""
+        """Make a number active, of this application; None leaves what was known.
+
+        Raises BadData as `refuse_party` does.
+        """
+        ...
+
+    def refuse_party(self, number: PhoneNumber) -> None:
+        """Raise BadData for a person's number: in the pool it would be shown to everybody."""
         ...
 
     def set_state(self, number: PhoneNumber, state: str) -> None:
