@@ -77,7 +77,7 @@ class CallRecord:
 
 
 class NonceUse(NamedTuple):
-    """A signed request and the answer it gets; `token` tells this use from every other."""
+    """A signed request and the answer it gets, sealed; `token` tells this use from every other."""
 
     nonce: str
     digest: str

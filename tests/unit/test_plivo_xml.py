@@ -53,6 +53,19 @@ def test_every_decision_becomes_a_document_that_the_platform_takes(vector: Any) 
     assert elements[-1].tag in ("Dial", "Redirect", "Hangup")
 
 
+@pytest.mark.parametrize("recording", [False, True])
+@pytest.mark.parametrize("vector", load(), ids=lambda v: v.name)
+def test_a_repetition_gets_the_same_document_from_what_was_kept(
+    vector: Any, *, recording: bool
+) -> None:
+    route, here = vector.route(), site(rules=vector.rules, recording=recording)
+    documents = Documents(here)
+    text = documents.of(route)
+    # Another worker has made no document yet.
+    assert Documents(here).again(documents.kept(route, text)) == text
+    assert documents.again(documents.kept(None, text)) == text
+
+
 def test_the_callers_own_number_is_never_shown_as_id_or_name() -> None:
     (dial,) = read(Documents(site()).of(dial_route()))
     assert (dial.get("callerId"), dial.get("callerName")) == (OURS.digits, OURS.digits)
