@@ -158,6 +158,10 @@ class Calls(Protocol):
         """Write all in one transaction; for each tell whether its nonce had been seen."""
         ...
 
+    def add(self, updates: Sequence[CallUpdate], *, keep: bool = True) -> int:
+        """Store those calls of which nothing is known here, in one transaction; count them."""
+        ...
+
     def tidy(self, *, answers_before: int, nonces_before: int, attempts_before: int) -> bool:
         """Forget answers, nonces and attempts older than these moments, some at a time.
 
