@@ -152,6 +152,8 @@ class Orders:
         after, allocation = before.changed(self.now, expires_at=self._later(before, by)), None
         if before.virtual_number and before.state(self.now) is State.EXPIRED:
             after, allocation = self.binder.bound(after)
+            if after.virtual_number != before.virtual_number:
+                self.binder.gives_up(before)
         return replace(self._kept("extend", before, after), allocation=allocation)
 
     def _later(self, before: Mapping, by: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mask_cli.allocation import Allocation, PoolNumber, Release, allocate
@@ -106,10 +107,12 @@ class SqlitePool:
         if not pool:
             return allocate(courier, client, pool, [], [], now=now, cool_off=cool_off)
         mappings = [
-            mapping
+            # What the order itself had is given up now, and cools off like any other's.
+            replace(mapping, expires_at=min(mapping.expires_at, now))
+            if mapping.order == order
+            else mapping
             for mapping in self._mappings_of(courier, client)
-            if mapping.order != order
-            and not (
+            if not (
                 unbound_from is not None
                 and mapping.virtual_number is None
                 and mapping.revision >= unbound_from
