@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -107,6 +108,21 @@ def test_no_key_ends_the_input_so_the_pound_key_arrives() -> None:
     assert again.text == asking.get("action") == f"{BASE}/plivo/digits?attempts=0"
 
 
+def test_the_caller_has_time_to_type() -> None:
+    """Left out, both times are the platform's own; `auto`, its default, the SDK refuses."""
+    asking, _ = read(Documents(site()).of(Route(Action.ASK, Reason.ASK_ORDER, "ask_order")))
+    assert (asking.get("executionTimeout"), asking.get("digitEndTimeout")) == ("10", "3")
+
+
+@pytest.mark.parametrize("action", [Action.DIAL, Action.OPERATOR])
+def test_a_number_that_is_none_is_not_dialled_as_a_word(action: Action) -> None:
+    """The SDK would write <Number>None</Number>, or leave the caller's own number to be shown."""
+    whole = replace(dial_route(), action=action)
+    for route in (replace(whole, callee=None), replace(whole, caller_id=None)):
+        with pytest.raises(AssertionError, match=r"dials names whom|what is shown"):
+            Documents(site()).of(route)
+
+
 def test_the_count_of_attempts_travels_with_the_address() -> None:
     asking, _ = read(Documents(site()).of(Route(Action.ASK, Reason.ASK_ORDER, attempts=2)))
     assert asking.get("action").endswith("?attempts=2")
@@ -137,6 +153,8 @@ def test_a_recording_begins_after_the_notice_and_the_operator_is_not_recorded() 
     notice, record, dial = read(documents.of(dial_route()))
     assert (notice.text, record.tag) == (PHRASES["recording_notice"], "Record")
     assert record.get("startOnDialAnswer") == "true"
+    # What the SDK makes of a text: "false" would be true, and the dialling never reached.
+    assert (record.get("redirect"), record.get("playBeep")) == ("false", "false")
     assert dial.get("confirmSound") == f"{BASE}/plivo/notice"
     assert texts(documents.notice()) == [PHRASES["recording_notice"]]
     route = Route(Action.OPERATOR, Reason.OPERATOR, "operator", OPERATOR, OURS)
