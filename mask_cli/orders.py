@@ -92,6 +92,8 @@ class Orders:
             if active and not differing:
                 return self._kept("add", active, self._renewed(active, new))
             self.binder.refuse_ours(new.courier, new.client)
+            if new.virtual_number is not None:
+                self.store.pool.refuse_party(new.virtual_number)
             after, allocation = self._fresh(order, new), None
             if new.virtual_number is None and new.allocate:
                 after, allocation = self.binder.bound(after)

@@ -77,6 +77,14 @@ class Staging(Protocol):
         """Leave out, and return, the rows whose order number came before."""
         ...
 
+    def take_mixed_up(self) -> list[IncomingRow]:
+        """Leave out, and return, the rows in which a virtual number and a person's are mixed up.
+
+        One is a party of theirs, here or in another row, or the other way round. Inside
+        `writing()`.
+        """
+        ...
+
     def conflicts(self, now: int) -> list[IncomingRow]:
         """Return the rows that differ from an active mapping here. Inside `writing()`."""
         ...
