@@ -98,7 +98,7 @@ def _change(
         after = store.pool.get(number)
         assert after is not None, "just put there"  # noqa: S101 (an invariant)
         if before != after:
-            mask.audit_inside(action)
+            mask.audit_inside(action, detail=number.e164)
     mask.output.record({**_record(after), "changed": before != after})
     if dry_run:
         mask.output.say("Dry run: nothing was changed.")

@@ -93,7 +93,10 @@ def carried_out(mask: AppContext, plan: Plan, *, dry_run: bool) -> Application:
     if dry_run:
         mask.output.say("Dry run: nothing was changed.")
         return plan.expected()
-    pooled = any(isinstance(step, AddToPool) for step in plan.steps)
+    pooled = [step.number.e164 for step in plan.steps if isinstance(step, AddToPool)]
+    if pooled:
+        # What comes into the pool is told as by `numbers add`; all else needs no database.
+        mask.audit("plivo up", detail=", ".join(pooled))
     return apply(plan, mask.plivo, mask.pool if pooled else None).application
 
 

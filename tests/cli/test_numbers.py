@@ -34,10 +34,10 @@ def test_a_number_comes_back_from_quarantine_and_the_second_time_changes_nothing
     for words, changed in (("add", True), ("add", False), ("quarantine", True), ("add", True)):
         done = mask("numbers", words, POOL, "--format", "json").done().json
         assert (done["number"], done["changed"]) == (POOL, changed)
-    assert mask.query("SELECT action FROM audit") == [
-        ("numbers add",),
-        ("numbers quarantine",),
-        ("numbers add",),
+    assert mask.query("SELECT action, detail FROM audit") == [
+        ("numbers add", POOL),
+        ("numbers quarantine", POOL),
+        ("numbers add", POOL),
     ]
 
 

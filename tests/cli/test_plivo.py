@@ -507,6 +507,7 @@ def test_up_brings_application_number_and_pool_and_then_changes_nothing(
     assert rented(plivo).app_id == app_id
     pool = mask.query("SELECT number, provider, application, state FROM virtual_numbers")
     assert pool == [(NUMBER, "plivo", app_id, "active")]
+    assert mask.query("SELECT action, detail FROM audit") == [("plivo up", NUMBER)]
     before = written(plivo)
     second = run(*UP, "--number", NUMBER, "--format", "json").done()
     assert second.json == {
