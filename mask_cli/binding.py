@@ -40,9 +40,9 @@ class Binder:
             self.pool.release([mapping], self.now)
 
     def refuse_ours(self, *parties: PhoneNumber) -> None:
-        """Raise BadData when a party is a number of the pool: calls would go round in circles."""
+        """Raise BadData when a party is a virtual number: calls would go round in circles."""
         for party in parties:
-            if self.pool.get(party) is not None:
+            if self.pool.get(party) is not None or self.pool.is_ours(party):
                 raise BadData(f"{party} is a virtual number, not somebody's own")
 
     def refuse_meeting(self, mapping: Mapping) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from mask_cli.scenario.report import OUTCOMES as WORDS
 from mask_cli.scenario.report import REASONS, ROLES
-from mask_cli.store.calls_base import CallUpdate, CallWrite
+from mask_cli.store.calls_base import CallUpdate
 from mask_cli.web.voximplant import OUTCOMES, PROVIDER
 
 if TYPE_CHECKING:
@@ -34,24 +35,17 @@ def import_sessions(
 ) -> ImportCounts:
     """Store the calls that are not here yet.
 
-    A call that was reported stays as it was reported: that told more. `foreign` counts sessions
-    that mask's scenario did not mark.
+    A call that was reported, before or meanwhile, stays as it was reported: that told more.
+    `foreign` counts sessions that mask's scenario did not mark.
     """
     imported = known = foreign = 0
-    batch: list[CallWrite] = []
-    for session in sessions:
-        update = update_of(session)
-        if update is None:
-            foreign += 1
-        elif calls.get(session.session_id) is not None:
-            known += 1
-        else:
-            imported += 1
-            batch.append(CallWrite(update=update))
-        if len(batch) >= _BATCH:
-            calls.commit(batch, keep=not dry_run)
-            batch.clear()
-    calls.commit(batch, keep=not dry_run)
+    found = iter(sessions)
+    while batch := list(islice(found, _BATCH)):
+        updates = [update for update in map(update_of, batch) if update is not None]
+        added = calls.add(updates, keep=not dry_run)
+        imported += added
+        known += len(updates) - added
+        foreign += len(batch) - len(updates)
     return ImportCounts(imported, known, foreign)
 
 

@@ -92,6 +92,8 @@ class Orders:
             if active and not differing:
                 return self._kept("add", active, self._renewed(active, new))
             self.binder.refuse_ours(new.courier, new.client)
+            if new.virtual_number is not None:
+                self.store.pool.refuse_party(new.virtual_number)
             after, allocation = self._fresh(order, new), None
             if new.virtual_number is None and new.allocate:
                 after, allocation = self.binder.bound(after)
@@ -152,6 +154,8 @@ class Orders:
         after, allocation = before.changed(self.now, expires_at=self._later(before, by)), None
         if before.virtual_number and before.state(self.now) is State.EXPIRED:
             after, allocation = self.binder.bound(after)
+            if after.virtual_number != before.virtual_number:
+                self.binder.gives_up(before)
         return replace(self._kept("extend", before, after), allocation=allocation)
 
     def _later(self, before: Mapping, by: int) -> int:

@@ -19,6 +19,10 @@ class StoredPool:
     store: SqliteStore
     now: int
 
+    def refuse_party(self, number: PhoneNumber) -> None:
+        """Raise BadData for a person's number, before anything is changed at a provider."""
+        self.store.pool.refuse_party(number)
+
     def holds(self, number: PhoneNumber, provider: str, application: str) -> bool:
         """Tell whether the number is in the pool, of this provider and application id."""
         found = self.store.pool.get(number)

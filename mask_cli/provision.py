@@ -27,6 +27,10 @@ _METHODS = ("answer_method", "hangup_method", "fallback_method")
 class Pool(Protocol):
     """The pool of virtual numbers, as far as provisioning goes."""
 
+    def refuse_party(self, number: PhoneNumber) -> None:
+        """Raise BadData for a person's number, before anything is changed at a provider."""
+        ...
+
     def holds(self, number: PhoneNumber, provider: str, application: str) -> bool:
         """Tell whether the number is in the pool, of this provider and application id."""
         ...
@@ -224,8 +228,13 @@ def application_named(account: PlivoAccount, name_or_id: str) -> Application:
 
 
 def observe(account: PlivoAccount, desired: Desired, pool: Pool | None = None) -> Current:
-    """Look at what stands, without changing it; without a pool nothing is missing in it."""
+    """Look at what stands, without changing it; without a pool nothing is missing in it.
+
+    BadData (65) for a number that is somebody's in a mapping: no plan is made with it.
+    """
     _checked(desired.application)
+    if pool is not None and desired.number is not None:
+        pool.refuse_party(desired.number)
     application = account.find_application(desired.application.name)
     if desired.number is None:
         return Current(application)

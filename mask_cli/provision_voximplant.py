@@ -122,7 +122,13 @@ def checked_application(name: str) -> str:
 
 
 def observe(account: VoximplantAccount, desired: Desired, pool: Pool | None = None) -> Current:
-    """Look at what stands, without changing it; without a pool nothing is missing in it."""
+    """Look at what stands, without changing it; without a pool nothing is missing in it.
+
+    BadData (65) for a number that is somebody's in a mapping: no plan is made with it.
+    """
+    if pool is not None and desired.everything:
+        for wanted in desired.settings.numbers:
+            pool.refuse_party(wanted)
     application = account.find_application(desired.application)
     if application is None and not desired.everything:
         raise NotFound(

@@ -86,14 +86,18 @@ def import_orders(
         _stage(staging, run, rules)
         for row in staging.take_duplicates():
             run.reject_staged(staging, row, "order", f"order {row.order} is in the file before")
-        if run.bad and options.rejects is None:
-            raise BadData(
-                f"{run.bad} bad rows; nothing was stored",
-                hint="mend them, or store the others: --keep-going --rejects FILE",
-            )
+        _stop_if_bad(run)
         with store.writing(keep=not options.dry_run):
             counts = _applied(staging, store, run, rules.now)
     return {**asdict(counts), "expired": run.expired, "rejected": run.bad}
+
+
+def _stop_if_bad(run: _Run) -> None:
+    if run.bad and run.options.rejects is None:
+        raise BadData(
+            f"{run.bad} bad rows; nothing was stored",
+            hint="mend them, or store the others: --keep-going --rejects FILE",
+        )
 
 
 def partly(counts: dict[str, int], rejects: Path, *, dry_run: bool = False) -> PartlyDone:
@@ -145,6 +149,11 @@ def _reason(error: BadRow, raw: RawRow) -> str:
 def _applied(staging: Staging, store: PooledStore, run: _Run, now: int) -> ImportCounts:
     """Move what is staged into the store, or raise Conflict; inside the transaction."""
     options = run.options
+    for row in staging.take_mixed_up():
+        run.reject_staged(
+            staging, row, None, "one of its numbers is both a virtual one and a person's"
+        )
+    _stop_if_bad(run)
     if options.on_conflict == "fail":
         conflicts = staging.conflicts(now)
         for row in conflicts:

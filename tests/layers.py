@@ -68,7 +68,7 @@ OWNERS = {
     "trustme": ("sandbox.*",),
     "typer": ("cli", "cli.*"),
     "urllib3": ("providers.*",),
-    "uvicorn": ("web.server",),
+    "uvicorn": ("web.server", "web.connection"),
     "uvloop": (),  # likewise
     "voximplant": ("providers.*",),
 }

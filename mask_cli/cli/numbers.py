@@ -94,22 +94,14 @@ def _change(
         if place is None:
             store.pool.set_state(number, "quarantined")
         else:
-            _refuse_party(mask, number)
             store.pool.put(number, *place, mask.now())
         after = store.pool.get(number)
         assert after is not None, "just put there"  # noqa: S101 (an invariant)
         if before != after:
-            mask.audit_inside(action)
+            mask.audit_inside(action, detail=number.e164)
     mask.output.record({**_record(after), "changed": before != after})
     if dry_run:
         mask.output.say("Dry run: nothing was changed.")
-
-
-def _refuse_party(mask: AppContext, number: PhoneNumber) -> None:
-    """Refuse a person's number: in the pool it would be shown to everybody."""
-    for selection in (Selection(courier=number, limit=1), Selection(client=number, limit=1)):
-        if next(mask.store.listed(selection, None, mask.now()), None) is not None:
-            raise BadData(f"{number} is a party of an order, not a virtual number")
 
 
 def _record(entry: VirtualNumber) -> dict[str, Any]:

@@ -49,7 +49,10 @@ def carried_out(mask: AppContext, plan: Plan, *, dry_run: bool) -> Application:
     """Apply a plan unless it is empty or a dry run; return the application as it is then."""
     if not goes_on(mask, plan, dry_run=dry_run):
         return plan.expected()
-    pooled = any(isinstance(step, AddToPool) for step in plan.steps)
+    pooled = [step.number.e164 for step in plan.steps if isinstance(step, AddToPool)]
+    if pooled:
+        # What comes into the pool is told as by `numbers add`; all else needs no database.
+        mask.audit("plivo up", detail=", ".join(pooled))
     return apply(plan, mask.plivo, mask.pool if pooled else None).application
 
 

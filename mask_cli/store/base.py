@@ -85,6 +85,13 @@ class Staging(Protocol):
         """Leave out, and return, the rows whose order number came before."""
         ...
 
+    def take_mixed_up(self) -> list[IncomingRow]:
+        """Leave out, and return, the rows with a number that is both a virtual one and a person's.
+
+        Whether the other use is here or in another row. Inside `writing()`.
+        """
+        ...
+
     def conflicts(self, now: int) -> list[IncomingRow]:
         """Return the rows that differ from an active mapping here. Inside `writing()`."""
         ...
@@ -137,7 +144,14 @@ class Pool(Protocol):
     def put(
         self, number: PhoneNumber, provider: str | None, application: str | None, now: int
     ) -> None:
-        """Make a number active, of this application; None leaves what was known."""
+        """Make a number active, of this application; None leaves what was known.
+
+        Raises BadData as `refuse_party` does.
+        """
+        ...
+
+    def refuse_party(self, number: PhoneNumber) -> None:
+        """Raise BadData for a person's number: in the pool it would be shown to everybody."""
         ...
 
     def set_state(self, number: PhoneNumber, state: str) -> None:

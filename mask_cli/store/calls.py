@@ -90,9 +90,13 @@ _TELLING = (
     " THEN excluded.outcome ELSE calls.outcome END"
 )
 _ENDED = "coalesce(calls.ended_at, excluded.ended_at)"
-_PUT_CALLS = (
+_INSERT_CALLS = (
     f"INSERT INTO calls ({_COLUMNS}) SELECT {_fields(CallUpdate._fields)}"
-    " FROM json_each(?) j WHERE true ON CONFLICT (provider, call_id) DO UPDATE SET"
+    " FROM json_each(?) j WHERE true ON CONFLICT (provider, call_id)"
+)
+_ADD_CALLS = f"{_INSERT_CALLS} DO NOTHING"
+_PUT_CALLS = (
+    f"{_INSERT_CALLS} DO UPDATE SET"
     " started_at = min(calls.started_at, excluded.started_at),"
     f" outcome = {_at_end(f'({_TELLING})', _ENDED)},"
     # The reason belongs to the outcome that won, the latest of equals.
@@ -148,6 +152,11 @@ class SqliteCalls:
             self._put(_PUT_CALLS, [write.update for write in new if write.update])
             self._put(_PUT_ATTEMPTS, [write.wrong_order for write in new if write.wrong_order])
         return seen
+
+    def add(self, updates: Sequence[CallUpdate], *, keep: bool = True) -> int:
+        """Store those calls of which nothing is known here, in one transaction; count them."""
+        with self._store.writing(keep=keep):
+            return self._store.execute(_ADD_CALLS, json.dumps(updates)) if updates else 0
 
     def _seen(self, uses: Sequence[NonceUse | None]) -> list[SeenNonce | None]:
         """Store nonces; return for each the earlier use, None for a new one."""

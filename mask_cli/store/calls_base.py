@@ -77,7 +77,7 @@ class CallRecord:
 
 
 class NonceUse(NamedTuple):
-    """A signed request and the answer it gets; `token` tells this use from every other."""
+    """A signed request and the answer it gets, sealed; `token` tells this use from every other."""
 
     nonce: str
     digest: str
@@ -156,6 +156,10 @@ class Calls(Protocol):
 
     def commit(self, writes: Sequence[CallWrite], *, keep: bool = True) -> list[SeenNonce | None]:
         """Write all in one transaction; for each tell whether its nonce had been seen."""
+        ...
+
+    def add(self, updates: Sequence[CallUpdate], *, keep: bool = True) -> int:
+        """Store those calls of which nothing is known here, in one transaction; count them."""
         ...
 
     def tidy(self, *, answers_before: int, nonces_before: int, attempts_before: int) -> bool:

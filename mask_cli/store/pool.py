@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mask_cli.allocation import Allocation, PoolNumber, Release, allocate
+from mask_cli.errors import BadData
 from mask_cli.models import Mapping, PhoneNumber, keyed_digest
 from mask_cli.store.base import VirtualNumber
 from mask_cli.store.columns import MAPPING, as_mapping
@@ -46,6 +48,7 @@ class SqlitePool:
         self, number: PhoneNumber, provider: str | None, application: str | None, now: int
     ) -> None:
         """Make a number active, of this application; what is bound to it stays counted."""
+        self.refuse_party(number)
         self._store.execute(
             "INSERT INTO virtual_numbers (number, provider, application, state, added_at, used)"
             " VALUES (?1, ?2, ?3, 'active', ?4,"
@@ -57,6 +60,16 @@ class SqlitePool:
             application,
             now,
         )
+
+    def refuse_party(self, number: PhoneNumber) -> None:
+        """Raise BadData for a person's number: in the pool it would be shown to everybody."""
+        row = self._store.row(
+            "SELECT EXISTS (SELECT 1 FROM mappings WHERE courier = ?1)"
+            " OR EXISTS (SELECT 1 FROM mappings WHERE client = ?1)",
+            number.e164,
+        )
+        if row and row[0]:
+            raise BadData(f"{number} is a party of an order, not a virtual number")
 
     def set_state(self, number: PhoneNumber, state: str) -> None:
         """Quarantine, release or activate a number."""
@@ -94,10 +107,12 @@ class SqlitePool:
         if not pool:
             return allocate(courier, client, pool, [], [], now=now, cool_off=cool_off)
         mappings = [
-            mapping
+            # What the order itself had is given up now, and cools off like any other's.
+            replace(mapping, expires_at=min(mapping.expires_at, now))
+            if mapping.order == order
+            else mapping
             for mapping in self._mappings_of(courier, client)
-            if mapping.order != order
-            and not (
+            if not (
                 unbound_from is not None
                 and mapping.virtual_number is None
                 and mapping.revision >= unbound_from

@@ -165,7 +165,7 @@ def _004_pool(db: Database) -> None:
 
 
 def _005_calls(db: Database) -> None:
-    # No phone number in any of these but in a nonce's answer, which is forgotten after a minute.
+    # No phone number in any of these: a nonce's answer is sealed, and forgotten after a minute.
     db.execute(
         """
         CREATE TABLE calls (

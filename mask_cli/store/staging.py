@@ -33,6 +33,14 @@ _UPDATED = (
     f"({_SAME} AND ((i.moves_expiry AND m.expires_at <> i.expires_at)"
     " OR (i.note IS NOT NULL AND m.note IS NOT i.note)))"
 )
+# Where one row shows what is another's party, nobody knows which of the two is wrong.
+_MIXED_UP = (
+    "(courier IN shown OR client IN shown OR virtual_number IN (SELECT number FROM shown"
+    " WHERE EXISTS (SELECT 1 FROM mappings WHERE courier = number)"
+    " OR EXISTS (SELECT 1 FROM mappings WHERE client = number)"
+    " OR number NOT IN (SELECT number FROM virtual_numbers)"
+    " AND number IN (SELECT courier FROM incoming UNION SELECT client FROM incoming)))"
+)
 _UNCHANGED = f"({_SAME} AND NOT {_UPDATED})"
 
 
@@ -89,6 +97,21 @@ class SqliteStaging:
             self._connection.execute(unique)
         self._connection.execute("COMMIT")
         return duplicates
+
+    def take_mixed_up(self) -> list[IncomingRow]:
+        """Leave out, and return, the rows with a number that is both a virtual one and a person's."""
+        self._connection.execute(
+            "CREATE TEMP TABLE shown AS SELECT DISTINCT virtual_number AS number FROM incoming"
+            " WHERE virtual_number IS NOT NULL UNION SELECT number FROM virtual_numbers"
+        )
+        mixed_up: list[IncomingRow] = []
+        if self._connection.execute("SELECT 1 FROM shown").fetchone():
+            sql = f"SELECT {_COLUMNS} FROM incoming WHERE {_MIXED_UP} ORDER BY line"
+            mixed_up = self._rows(sql)
+        if mixed_up:
+            self._connection.execute(f"DELETE FROM incoming WHERE {_MIXED_UP}")
+        self._connection.execute("DROP TABLE shown")
+        return mixed_up
 
     def conflicts(self, now: int) -> list[IncomingRow]:
         """Return the rows that differ from an active mapping here."""

@@ -114,18 +114,18 @@ class Webhook:
     async def _answered(self, hook: str, request: Request) -> tuple[int, str]:
         """Decide, store, and only then answer: an answer that is not stored can be replayed."""
         reaction = await self._read(hook, request)
-        write = CallWrite(
-            self._guard.use(request, reaction.document), reaction.update, reaction.wrong_order
-        )
+        documents = self.hooks.documents
+        use = self._guard.use(request, documents.kept(reaction.route, reaction.document))
+        write = CallWrite(use, reaction.update, reaction.wrong_order)
         seen = await self._writer.write(write)
         if seen is None:
             self._tell(hook, reaction)
             return 200, reaction.document
-        answer = self._guard.repeated(request, seen)
-        if answer is None:
+        kept = self._guard.repeated(request, seen)
+        if kept is None:
             return self._refused(hook, "replayed", _REFUSED)
         self.metrics.repeated()
-        return 200, answer
+        return 200, documents.again(kept)
 
     async def _read(self, hook: str, request: Request) -> Reaction:
         """Run a hook; while somebody locks the database, again after a pause."""

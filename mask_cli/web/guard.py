@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 import secrets
+from binascii import a2b_base64, b2a_base64
 from typing import TYPE_CHECKING
 
 from mask_cli.plivo_signature import verified
@@ -21,6 +23,8 @@ REPEAT_SECONDS = 60
 NONCE_SECONDS = 24 * 3_600
 # No full stop: it ends what is signed before the nonce, and could be moved into a value.
 _NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_MARK = b"kept:"
+"""What an answer begins with that these tokens have sealed."""
 
 
 class Guard:
@@ -30,6 +34,8 @@ class Guard:
         self._tokens = site.tokens
         self._now = now
         self._worker = secrets.token_hex(8)
+        # All workers have the tokens, and the database does not.
+        self._secret = hashlib.shake_256("\n".join(site.tokens).encode())
         self._uses = itertools.count()
 
     def refusal(self, request: Request) -> str | None:
@@ -53,9 +59,36 @@ class Guard:
         if not self._tokens or request.nonce is None:
             return None
         token = f"{self._worker}{next(self._uses):x}"
-        return NonceUse(request.nonce, request.digest, answer, token, self._now())
+        sealed = self._sealed(request, answer)
+        return NonceUse(request.nonce, request.digest, sealed, token, self._now())
 
     def repeated(self, request: Request, seen: SeenNonce) -> str | None:
         """Return the answer that a repetition gets once more; None refuses it as a replay."""
         fresh = self._now() - seen.at <= REPEAT_SECONDS
-        return seen.answer if fresh and seen.digest == request.digest else None
+        if not fresh or seen.digest != request.digest or seen.answer is None:
+            return None
+        return self._opened(request, seen.answer)
+
+    def _sealed(self, request: Request, answer: str) -> str:
+        """Return the answer as it is stored: nobody finds a callee in a copied database."""
+        mixed = self._mixed(request, _MARK + answer.encode())
+        return b2a_base64(mixed, newline=False).decode()
+
+    def _opened(self, request: Request, sealed: str) -> str | None:
+        """Return the answer again; None when it was sealed with other tokens."""
+        try:
+            answer = self._mixed(request, a2b_base64(sealed))
+            return answer.removeprefix(_MARK).decode() if answer.startswith(_MARK) else None
+        except ValueError:
+            return None
+
+    def _mixed(self, request: Request, data: bytes) -> bytes:
+        """Mix bytes with what only the tokens yield for this request; twice is not at all.
+
+        One request's is never used for two answers: a nonce is stored once.
+        """
+        stream = self._secret.copy()
+        stream.update(f"\n{request.nonce} {request.digest}".encode())
+        size = len(data)
+        mixed = int.from_bytes(data) ^ int.from_bytes(stream.digest(size))
+        return mixed.to_bytes(size)

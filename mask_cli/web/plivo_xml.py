@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mask_cli.models import PhoneNumber
@@ -32,20 +31,34 @@ class Documents:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._templates: dict[PhoneNumber | None, str] = {}
+        self._templates: dict[PhoneNumber, str] = {}
         self._apology = self.of(unavailable())
 
     def of(self, route: Route) -> str:
         """Return the document that carries out a route."""
         match route.action:
             case Action.DIAL:
-                return self._call(route)
+                return self._call(*_ends(route))
             case Action.OPERATOR:
                 return markup.document(*self._operator(route))
             case Action.ASK:
                 return markup.document(*self._ask(route))
             case _:
                 return markup.document(*self._pause(route), *self._said(route), markup.hang_up())
+
+    def kept(self, route: Route | None, document: str) -> str:
+        """Return a route's document in short, for `again`; what is not short already stays."""
+        if route is None or route.action is not Action.DIAL:
+            return document
+        callee, caller_id = _ends(route)
+        return f"{callee.digits} {caller_id.digits}"
+
+    def again(self, kept: str) -> str:
+        """Return the document that was `kept`."""
+        if kept.startswith("<"):
+            return kept
+        callee, _, caller_id = kept.partition(" ")
+        return self._call(PhoneNumber(f"+{callee}"), PhoneNumber(f"+{caller_id}"))
 
     def apology(self) -> str:
         """Return what is said when the store cannot be used; made beforehand."""
@@ -75,38 +88,36 @@ class Documents:
         )
         return markup.document(asking, self._speak("goodbye"), markup.hang_up())
 
-    def _call(self, route: Route) -> str:
+    def _call(self, callee: PhoneNumber, caller_id: PhoneNumber) -> str:
         """Return the commonest document; but for the callee it is the same for a called number."""
-        assert route.callee is not None, "a route that dials names whom"  # noqa: S101 (an invariant)
-        template = self._templates.get(route.caller_id)
+        template = self._templates.get(caller_id)
         if template is None:
             if len(self._templates) > _MOST_TEMPLATES:
                 self._templates.clear()
-            template = markup.document(*self._party(replace(route, callee=_NOBODY)))
+            template = markup.document(*self._party(_NOBODY, caller_id))
             assert template.count(_PLACE) == 1, "one number is dialled"  # noqa: S101 (an invariant)
-            self._templates[route.caller_id] = template
-        return template.replace(_PLACE, f">{route.callee.digits}<")
+            self._templates[caller_id] = template
+        return template.replace(_PLACE, f">{callee.digits}<")
 
-    def _party(self, route: Route) -> list[Element]:
+    def _party(self, callee: PhoneNumber, caller_id: PhoneNumber) -> list[Element]:
         """Dial the other party; what is recorded is announced to both first."""
+        dialling = self._dial(callee, caller_id, to="party")
         if not self._site.recording:
-            return [self._dial(route, to="party")]
+            return [dialling]
         limit = self._site.call_time_limit
         recording = markup.record(callback=self._site.url("recorded"), longest=limit)
-        return [self._speak("recording_notice"), recording, self._dial(route, to="party")]
+        return [self._speak("recording_notice"), recording, dialling]
 
     def _operator(self, route: Route) -> list[Element]:
         why = [] if route.reason is Reason.OPERATOR else self._said(route)
         connecting = self._speak("operator")
-        return [*self._pause(route), *why, connecting, self._dial(route, to="operator")]
+        return [*self._pause(route), *why, connecting, self._dial(*_ends(route), to="operator")]
 
-    def _dial(self, route: Route, *, to: str) -> Element:
-        assert route.callee is not None, "a route that dials names whom"  # noqa: S101 (an invariant)
-        assert route.caller_id is not None, "and what is shown"  # noqa: S101 (an invariant)
+    def _dial(self, callee: PhoneNumber, caller_id: PhoneNumber, *, to: str) -> Element:
         site = self._site
         return markup.dial(
-            route.callee,
-            caller_id=route.caller_id,
+            callee,
+            caller_id=caller_id,
             ring_timeout=site.ring_timeout,
             time_limit=site.call_time_limit,
             action=site.url(f"dialled?to={to}"),
@@ -137,3 +148,10 @@ class Documents:
         phrases = self._site.phrases
         text = " ".join(phrases[key] for key in keys)
         return markup.speak(text, voice=phrases.voice, language=phrases.language)
+
+
+def _ends(route: Route) -> tuple[PhoneNumber, PhoneNumber]:
+    """Return whom a route dials, and what is shown there."""
+    assert route.callee is not None, "a route that dials names whom"  # noqa: S101 (an invariant)
+    assert route.caller_id is not None, "and what is shown"  # noqa: S101 (an invariant)
+    return route.callee, route.caller_id

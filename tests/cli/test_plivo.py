@@ -507,6 +507,7 @@ def test_up_brings_application_number_and_pool_and_then_changes_nothing(
     assert rented(plivo).app_id == app_id
     pool = mask.query("SELECT number, provider, application, state FROM virtual_numbers")
     assert pool == [(NUMBER, "plivo", app_id, "active")]
+    assert mask.query("SELECT action, detail FROM audit") == [("plivo up", NUMBER)]
     before = written(plivo)
     second = run(*UP, "--number", NUMBER, "--format", "json").done()
     assert second.json == {
@@ -577,6 +578,19 @@ def test_up_without_a_number_needs_no_database(
 ) -> None:
     monkeypatch.setenv("MASK_DATABASE", "/nowhere/at/all/mask.db")
     assert run(*UP, "--format", "json").done().json["number"] is None
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+@pytest.mark.parametrize("role", ["--courier", "--client"])
+def test_up_makes_no_partys_number_a_virtual_one(
+    run: Callable[..., Run], plivo: PlivoSandbox, mask: Mask, role: str, more: tuple[str, ...]
+) -> None:
+    own(plivo)
+    others = {"--courier": PARTIES[1], "--client": PARTIES[3]} | {role: NUMBER}
+    mask("add", "12345", *(word for pair in others.items() for word in pair)).done()
+    run(*UP, "--number", NUMBER, *more).failed(ExitCode.BAD_DATA, "is a party of an order")
+    assert written(plivo) == []
+    assert mask.query("SELECT * FROM virtual_numbers") == []
 
 
 def test_up_robs_no_other_application_of_its_number(

@@ -101,6 +101,18 @@ def test_a_dry_run_shows_the_plan_and_sends_no_change(
     assert "the report secret" not in run.out + run.err
 
 
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_up_makes_no_partys_number_a_virtual_one(
+    mask: Mask, provider: VoximplantSandbox, more: tuple[str, ...]
+) -> None:
+    rent(provider, NUMBER, SECOND)
+    mask("add", "12345", "--courier", COURIER, "--client", f"+{SECOND}", "--no-push").done()
+    run = mask(*UP, "--number", SECOND, *more)
+    run.failed(ExitCode.BAD_DATA, "is a party of an order")
+    assert changes(provider) == []
+    assert mask.query("SELECT * FROM virtual_numbers") == []
+
+
 def test_up_creates_the_application_too(mask: Mask, provider: VoximplantSandbox) -> None:
     rent(provider, NUMBER)
     mask("voximplant", "up", "--app", "fresh", "--number", NUMBER, *REPORT).done()

@@ -189,6 +189,16 @@ class MemoryStaging:
         self._rows = [row for row in self._rows if first[row.order] is row]
         return twice
 
+    def take_mixed_up(self) -> list[IncomingRow]:
+        shown = {row.virtual_number for row in self._rows} - {None}
+        people = {number for row in self._rows for number in (row.courier, row.client)}
+        for mapping, _ in self._store.listed(Selection(), None, 0):
+            people |= {mapping.courier.e164, mapping.client.e164}
+        both = shown & people
+        mixed_up = [r for r in self._rows if both & {r.courier, r.client, r.virtual_number}]
+        self._rows = [row for row in self._rows if row not in mixed_up]
+        return mixed_up
+
     def conflicts(self, now: int) -> list[IncomingRow]:
         rows = [row for row in self._rows if (m := self._active(row, now)) and not _same(row, m)]
         return sorted(rows, key=lambda row: row.line)

@@ -184,6 +184,17 @@ def test_deleting_an_application_leaves_no_number_dangling(
         account.delete_application(app_id)
 
 
+def test_a_deletion_relies_on_no_option_that_the_service_may_not_read(
+    plivo: PlivoSandbox, account: PlivoClient
+) -> None:
+    """The SDK sends options of a DELETE in a body; the service's are in the query."""
+    account.delete_application(account.create_application(WANTED).app_id)
+    (deletion,) = (seen for seen in plivo.requests if seen.method == "DELETE")
+    for option in (b"cascade", b"new_endpoint"):
+        assert option not in deletion.body
+        assert option not in deletion.query.encode()
+
+
 # Numbers
 
 

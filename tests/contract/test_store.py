@@ -485,6 +485,29 @@ def imported(store: Store, *rows: IncomingRow, replace: bool = False) -> ImportC
             return staging.apply(NOW, replace=replace)
 
 
+def test_a_persons_number_does_not_become_a_virtual_one_by_an_import(store: Store) -> None:
+    put(store, mapping())
+    strangers = {"courier": "+14155550171", "client": "+14155550172"}
+    shown, other = "+14155550190", "+14155550173"
+    with store.staging() as staging:
+        staging.add(
+            [
+                row("21111", 2, **strangers, virtual_number=COURIER.e164),
+                row("22222", 3, **strangers, virtual_number=shown),
+                row("23333", 4, **{**strangers, "courier": shown}),
+                row("24444", 5, **strangers, virtual_number="+14155550191"),
+                row("25555", 6, courier=other, client="+14155550174"),
+                row("26666", 7, **strangers, virtual_number=other),
+            ]
+        )
+        staging.take_duplicates()
+        with store.writing():
+            mixed_up = staging.take_mixed_up()
+            counts = staging.apply(NOW, replace=False)
+    assert [line.line for line in mixed_up] == [2, 3, 4, 6, 7]
+    assert counts == ImportCounts(1, 0, 0, 0)
+
+
 def test_an_order_twice_in_a_file_is_found_and_its_first_row_stands(store: Store) -> None:
     with store.staging() as staging:
         staging.add([row("11111", 2), row("22222", 3)])

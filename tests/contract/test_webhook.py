@@ -6,6 +6,7 @@ import json
 import sqlite3
 import threading
 import time
+from base64 import b64decode
 from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
@@ -319,6 +320,40 @@ def test_a_repetition_is_answered_as_then_even_if_the_mapping_is_gone(web: Runni
     first = web.ask("answer", fields(COURIER), nonce="77")
     web.query("DELETE FROM mappings")
     assert web.ask("answer", fields(COURIER), nonce="77") == first
+
+
+def test_a_copied_database_shows_nobody_who_was_dialled_and_another_worker_repeats_it(
+    tmp_path: Path,
+) -> None:
+    public = {"public_url": "https://mask.example.com"}
+    platform = Running("https://mask.example.com", tmp_path / "mask.db")
+    headers = platform.signed("POST", "/plivo/answer", fields(COURIER), "77")
+    with running(tmp_path / "mask.db", **public) as web:
+        first = web.send("POST", "/plivo/answer", headers, fields(COURIER))
+        assert dialled(first) == [CLIENT]
+        web.query("DELETE FROM mappings")
+        web.query("DELETE FROM virtual_numbers")
+        (stored,) = web.query("SELECT * FROM nonces")
+        web.query("VACUUM")
+    for text in (*map(str, stored), b64decode(stored[2]).decode("latin-1")):
+        assert CLIENT not in text
+        assert OURS not in text
+    held = (tmp_path / "mask.db").read_bytes()
+    assert CLIENT.encode() not in held
+    with running(tmp_path / "mask.db", **public) as web:
+        web.query("DELETE FROM mappings")
+        assert web.send("POST", "/plivo/answer", headers, fields(COURIER)) == first
+
+
+@pytest.mark.parametrize("stored", ["<Response/>", "José", "", "AAAA", None])
+def test_an_answer_that_cannot_be_opened_is_refused_and_no_fault(
+    web: Running, stored: str | None
+) -> None:
+    """It was sealed with other tokens, or by nobody."""
+    web.ask("answer", fields(COURIER), nonce="77")
+    web.query("UPDATE nonces SET answer = ?", stored)
+    assert web.ask("answer", fields(COURIER), nonce="77") == (403, "")
+    assert web.metric("mask_faults_total") == 0
 
 
 def test_a_late_replay_is_refused(web: Running) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
+import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +21,7 @@ from mask_cli.sandbox.simulate_voximplant import BEHAVIOURS, NOW, SECRET, typed
 from mask_cli.scenario.render import template
 from mask_cli.scenario.report import HEADER, LONGEST_BODY, OUTCOMES, sign
 from mask_cli.store.calls import SqliteCalls
-from mask_cli.store.calls_base import CallSelection
+from mask_cli.store.calls_base import CallSelection, CallUpdate, CallWrite
 from mask_cli.store.sqlite import SqliteStore
 from mask_cli.web.server import Factory, in_background, listening
 from mask_cli.web.serving import checked_site
@@ -231,6 +234,67 @@ def test_gaps_are_filled_and_reports_stay_as_they_were(calls: SqliteCalls) -> No
     kept = {call.call_id: call for call in calls.listed(CallSelection())}
     assert (kept["1"].outcome, kept["1"].role, kept["1"].talked) == ("connected", "courier", 41)
     assert (kept["2"].outcome, kept["2"].talked) == ("busy", 0)
+
+
+def test_a_report_that_comes_while_the_history_is_read_keeps_its_durations(
+    calls: SqliteCalls, tmp_path: Path
+) -> None:
+    """Pages take seconds to come, and calls go on ending meanwhile."""
+    told = body(session="1", talk_seconds=30)
+    server = SqliteStore(tmp_path / "calls.db")
+
+    def arriving() -> Iterator[RemoteSession]:
+        yield session(1, "mask connected courier_to_client courier")
+        report = received(SECRET, sign(SECRET, told, LATER), told, LATER)
+        SqliteCalls(server).commit([CallWrite(update=report)])
+        yield session(2, "mask busy client_to_courier client")
+
+    counts = import_sessions(arriving(), calls)
+    server.close()
+    assert (counts.imported, counts.known) == (1, 1)
+    reported_call = calls.get("1")
+    assert reported_call is not None
+    assert (reported_call.talked, reported_call.order) == (30, ORDER)
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_reports_and_imports_that_race_leave_each_call_as_it_was_reported(
+    calls: SqliteCalls, tmp_path: Path, attempt: int
+) -> None:
+    """Two connections, in threads, begin at once and write the same calls in their own order."""
+    numbers = list(range(400))
+    ready = threading.Barrier(2)
+
+    def report() -> None:
+        server = SqliteStore(tmp_path / "calls.db")
+        ready.wait()
+        chance = random.Random(attempt)  # noqa: S311 (repeatable, not secret)
+        for number in chance.sample(numbers, len(numbers)):
+            told = CallUpdate("voximplant", str(number), NOW, order=ORDER, seconds=60, talked=30)
+            SqliteCalls(server).commit([CallWrite(update=told)])
+        server.close()
+
+    def history() -> Iterator[RemoteSession]:
+        ready.wait()
+        for number in numbers:
+            time.sleep(0.0005)
+            yield session(number, "mask connected courier_to_client courier")
+
+    reporting = threading.Thread(target=report)
+    reporting.start()
+    counts = import_sessions(history(), calls)
+    reporting.join()
+    assert counts.imported + counts.known == len(numbers)
+    kept = list(calls.listed(CallSelection()))
+    assert len(kept) == len(numbers)
+    assert {(call.order, call.seconds, call.talked) for call in kept} == {(ORDER, 60, 30)}
+
+
+def test_more_sessions_than_a_batch_are_counted_once_each(calls: SqliteCalls) -> None:
+    sessions = [session(n, "mask busy client_to_courier client") for n in range(1_201)]
+    counts = import_sessions([*sessions, sessions[0], session(1, None)], calls)
+    assert (counts.imported, counts.known, counts.foreign) == (1_201, 1, 1)
+    assert len(list(calls.listed(CallSelection()))) == 1_201
 
 
 def test_a_dry_run_counts_and_stores_nothing(calls: SqliteCalls) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -53,6 +54,19 @@ def test_every_decision_becomes_a_document_that_the_platform_takes(vector: Any) 
     assert elements[-1].tag in ("Dial", "Redirect", "Hangup")
 
 
+@pytest.mark.parametrize("recording", [False, True])
+@pytest.mark.parametrize("vector", load(), ids=lambda v: v.name)
+def test_a_repetition_gets_the_same_document_from_what_was_kept(
+    vector: Any, *, recording: bool
+) -> None:
+    route, here = vector.route(), site(rules=vector.rules, recording=recording)
+    documents = Documents(here)
+    text = documents.of(route)
+    # Another worker has made no document yet.
+    assert Documents(here).again(documents.kept(route, text)) == text
+    assert documents.again(documents.kept(None, text)) == text
+
+
 def test_the_callers_own_number_is_never_shown_as_id_or_name() -> None:
     (dial,) = read(Documents(site()).of(dial_route()))
     assert (dial.get("callerId"), dial.get("callerName")) == (OURS.digits, OURS.digits)
@@ -94,6 +108,21 @@ def test_no_key_ends_the_input_so_the_pound_key_arrives() -> None:
     assert again.text == asking.get("action") == f"{BASE}/plivo/digits?attempts=0"
 
 
+def test_the_caller_has_time_to_type() -> None:
+    """Left out, both times are the platform's own; `auto`, its default, the SDK refuses."""
+    asking, _ = read(Documents(site()).of(Route(Action.ASK, Reason.ASK_ORDER, "ask_order")))
+    assert (asking.get("executionTimeout"), asking.get("digitEndTimeout")) == ("10", "3")
+
+
+@pytest.mark.parametrize("action", [Action.DIAL, Action.OPERATOR])
+def test_a_number_that_is_none_is_not_dialled_as_a_word(action: Action) -> None:
+    """The SDK would write <Number>None</Number>, or leave the caller's own number to be shown."""
+    whole = replace(dial_route(), action=action)
+    for route in (replace(whole, callee=None), replace(whole, caller_id=None)):
+        with pytest.raises(AssertionError, match=r"dials names whom|what is shown"):
+            Documents(site()).of(route)
+
+
 def test_the_count_of_attempts_travels_with_the_address() -> None:
     asking, _ = read(Documents(site()).of(Route(Action.ASK, Reason.ASK_ORDER, attempts=2)))
     assert asking.get("action").endswith("?attempts=2")
@@ -124,6 +153,8 @@ def test_a_recording_begins_after_the_notice_and_the_operator_is_not_recorded() 
     notice, record, dial = read(documents.of(dial_route()))
     assert (notice.text, record.tag) == (PHRASES["recording_notice"], "Record")
     assert record.get("startOnDialAnswer") == "true"
+    # What the SDK makes of a text: "false" would be true, and the dialling never reached.
+    assert (record.get("redirect"), record.get("playBeep")) == ("false", "false")
     assert dial.get("confirmSound") == f"{BASE}/plivo/notice"
     assert texts(documents.notice()) == [PHRASES["recording_notice"]]
     route = Route(Action.OPERATOR, Reason.OPERATOR, "operator", OPERATOR, OURS)

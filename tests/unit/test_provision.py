@@ -295,6 +295,11 @@ class MemoryPool:
 
     def __init__(self) -> None:
         self.entries: dict[PhoneNumber, tuple[str, str]] = {}
+        self.parties: set[PhoneNumber] = set()
+
+    def refuse_party(self, number: PhoneNumber) -> None:
+        if number in self.parties:
+            raise BadData("a party")
 
     def holds(self, number: PhoneNumber, provider: str, application: str) -> bool:
         return self.entries.get(number) == (provider, application)
@@ -415,6 +420,14 @@ def test_a_number_that_is_not_rented_stops_before_anything_is_created(world: Wor
     with pytest.raises(NotFound, match="not rented"):
         world.plan(desired)
     assert world.plivo.applications.by_id == {}
+
+
+def test_a_partys_number_stops_before_anything_is_created(world: World) -> None:
+    world.pool.parties = {NUMBER}
+    before = world.state()
+    with pytest.raises(BadData):
+        world.plan()
+    assert world.state() == before
 
 
 def test_an_application_is_found_by_name_or_id(world: World) -> None:
