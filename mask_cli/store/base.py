@@ -78,10 +78,9 @@ class Staging(Protocol):
         ...
 
     def take_mixed_up(self) -> list[IncomingRow]:
-        """Leave out, and return, the rows in which a virtual number and a person's are mixed up.
+        """Leave out, and return, the rows with a number that is both a virtual one and a person's.
 
-        One is a party of theirs, here or in another row, or the other way round. Inside
-        `writing()`.
+        Whether the other use is here or in another row. Inside `writing()`.
         """
         ...
 

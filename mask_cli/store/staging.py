@@ -87,14 +87,15 @@ class SqliteStaging:
         return duplicates
 
     def take_mixed_up(self) -> list[IncomingRow]:
-        """Leave out, and return, the rows in which a virtual number and a person's are mixed up."""
+        """Leave out, and return, the rows with a number that is virtual and a person's, too."""
         self._connection.execute(
             "CREATE TEMP TABLE shown AS SELECT DISTINCT virtual_number AS number FROM incoming"
             " WHERE virtual_number IS NOT NULL UNION SELECT number FROM virtual_numbers"
         )
         mixed_up: list[IncomingRow] = []
         if self._connection.execute("SELECT 1 FROM shown").fetchone():
-            mixed_up = self._rows(f"SELECT {_COLUMNS} FROM incoming WHERE {_MIXED_UP}")
+            sql = f"SELECT {_COLUMNS} FROM incoming WHERE {_MIXED_UP} ORDER BY line"
+            mixed_up = self._rows(sql)
         if mixed_up:
             self._connection.execute(f"DELETE FROM incoming WHERE {_MIXED_UP}")
         self._connection.execute("DROP TABLE shown")
