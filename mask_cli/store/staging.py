@@ -99,7 +99,7 @@ class SqliteStaging:
         return duplicates
 
     def take_mixed_up(self) -> list[IncomingRow]:
-        """Leave out, and return, the rows with a number that is both a virtual one and a person's."""
+        """Leave out, and return, the rows with a number that is virtual and a person's, too."""
         self._connection.execute(
             "CREATE TEMP TABLE shown AS SELECT DISTINCT virtual_number AS number FROM incoming"
             " WHERE virtual_number IS NOT NULL UNION SELECT number FROM virtual_numbers"
