@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mask_cli.errors import StorageError, TryLater
@@ -95,10 +96,16 @@ def connect_readonly(path: Path) -> sqlite3.Connection:
 
 
 def _made_private(path: Path) -> None:
-    """Make folder and file, readable by their owner only; SQLite's side files follow suit."""
+    """Make folder and file, readable by their owner only; SQLite's side files follow suit.
+
+    A file that is there is not opened: to close any descriptor of it would drop the locks that
+    other connections of this process have on it, and other programs would take it for unused.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDONLY | os.O_CREAT, 0o600))
+        with suppress(FileExistsError):
+            # What a link leads to may be missing, too.
+            os.close(os.open(os.path.realpath(path), os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise StorageError(
             f"the database {path} cannot be used: {error.strerror}",

@@ -161,3 +161,27 @@ def test_log_lines_hold_no_number(mask: Mask, monkeypatch: pytest.MonkeyPatch) -
     assert '"event": "call"' in text
     assert '"event": "refused"' in text
     assert not any(number in text for number in (COURIER, CLIENT, OURS))
+
+
+def test_other_commands_take_no_call_and_no_order_from_a_running_server(
+    mask: Mask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        f"{50_000 + n},1415555{n % 100 + 100:04},1212555{n // 100 + 100:04}" for n in range(3_000)
+    ]
+    orders = mask.write("more.csv", "\n".join(["order,courier,client", *rows]))
+
+    def reported(call: str) -> None:
+        assert web.ask("hangup", fields(COURIER, CallUUID=call, Duration="1"))[0] == 200
+        # At once, not only when the server stops.
+        mask.process("calls", "show", call).done()
+
+    with served(mask, monkeypatch) as (web, _):
+        reported("call-before")
+        reported("call-after-another-command")
+        assert mask.database.with_name(f"{mask.database.name}-wal").exists()
+        mask.process("import", orders).done()
+        reported("call-after-an-import")
+    assert web.query("PRAGMA integrity_check") == [("ok",)]
+    assert web.query("SELECT count(*) FROM mappings") == [(len(rows) + len(PAIRS),)]
+    assert len(web.calls()) == 3
