@@ -51,7 +51,7 @@ _EFFECTS = frozenset(
 
 # Who may import what is not the standard library's; what stands nowhere here, nobody.
 OWNERS = {
-    "cryptography": ("providers.*", "sandbox.*"),
+    "cryptography": ("providers.*", "sandbox.*", "web.guard"),
     "httptools": (),  # uvicorn takes it where it is there
     "httpx": ("providers.*",),
     "jwt": ("providers.*", "sandbox.*"),

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import re
 import secrets
 from binascii import a2b_base64, b2a_base64
 from typing import TYPE_CHECKING
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mask_cli.plivo_signature import verified
 from mask_cli.store.calls_base import NonceUse, SeenNonce
@@ -23,8 +27,7 @@ REPEAT_SECONDS = 60
 NONCE_SECONDS = 24 * 3_600
 # No full stop: it ends what is signed before the nonce, and could be moved into a value.
 _NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_MARK = b"kept:"
-"""What an answer begins with that these tokens have sealed."""
+_SALT_BYTES = 12
 
 
 class Guard:
@@ -35,7 +38,7 @@ class Guard:
         self._now = now
         self._worker = secrets.token_hex(8)
         # All workers have the tokens, and the database does not.
-        self._secret = hashlib.shake_256("\n".join(site.tokens).encode())
+        self._seal = AESGCM(hashlib.sha256("\n".join(site.tokens).encode()).digest())
         self._uses = itertools.count()
 
     def refusal(self, request: Request) -> str | None:
@@ -71,24 +74,15 @@ class Guard:
 
     def _sealed(self, request: Request, answer: str) -> str:
         """Return the answer as it is stored: nobody finds a callee in a copied database."""
-        mixed = self._mixed(request, _MARK + answer.encode())
-        return b2a_base64(mixed, newline=False).decode()
+        salt = os.urandom(_SALT_BYTES)
+        sealed = self._seal.encrypt(salt, answer.encode(), request.digest.encode())
+        return b2a_base64(salt + sealed, newline=False).decode()
 
     def _opened(self, request: Request, sealed: str) -> str | None:
         """Return the answer again; None when it was sealed with other tokens."""
         try:
-            answer = self._mixed(request, a2b_base64(sealed))
-            return answer.removeprefix(_MARK).decode() if answer.startswith(_MARK) else None
-        except ValueError:
+            kept = a2b_base64(sealed)
+            salt, rest = kept[:_SALT_BYTES], kept[_SALT_BYTES:]
+            return self._seal.decrypt(salt, rest, request.digest.encode()).decode()
+        except (InvalidTag, ValueError):
             return None
-
-    def _mixed(self, request: Request, data: bytes) -> bytes:
-        """Mix bytes with what only the tokens yield for this request; twice is not at all.
-
-        One request's is never used for two answers: a nonce is stored once.
-        """
-        stream = self._secret.copy()
-        stream.update(f"\n{request.nonce} {request.digest}".encode())
-        size = len(data)
-        mixed = int.from_bytes(data) ^ int.from_bytes(stream.digest(size))
-        return mixed.to_bytes(size)
