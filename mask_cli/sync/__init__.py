@@ -266,10 +266,14 @@ class Pusher:
             return self._remote
 
     def _stands_already(self, remote: KeyValueStore, claim: Claim) -> bool:
-        """Read back what an unsure request did; True when it is what is wanted now."""
-        found = remote.get(self.target.key(claim.order))
+        """Read back what an unsure request did; True when it is what is wanted now.
+
+        That nothing stands there is not believed: a missing key may be answered by any error, so
+        an error may look like a missing key. A deletion is sent, and is made sure of.
+        """
         if claim.mapping is None:
-            return found is None
+            return False
+        found = remote.get(self.target.key(claim.order))
         wanted = (remote_value(claim.mapping), claim.expires_at)
         return found is not None and (found.value, found.expires_at) == wanted
 

@@ -390,19 +390,34 @@ def test_an_order_deleted_after_an_unanswered_write_does_not_stay_reachable(
     assert bench.pending() == []
 
 
-def test_an_unanswered_delete_is_read_back(bench: Bench) -> None:
+def test_an_unanswered_delete_is_repeated_until_it_is_sure(bench: Bench) -> None:
     bench.put()
     bench.push()
     bench.forget()
     bench.sandbox.faults.add("silent-applied", times=0)
     assert bench.push().outcome is Outcome.UNAVAILABLE
     bench.sandbox.faults.clear()
-    sent = bench.count(DELETE)
 
     bench.time[0] = bench.push().until
     assert bench.push().outcome is Outcome.DELETED
-    assert bench.count(DELETE) == sent
     assert bench.pending() == []
+
+
+@pytest.mark.parametrize("code", [1, 2, 332])
+def test_an_error_that_could_mean_a_missing_key_leaves_no_ended_order_reachable(
+    bench: Bench, code: int
+) -> None:
+    bench.put()
+    bench.push()
+    bench.forget()
+    bench.sandbox.faults.add("silent", times=0)
+    bench.time[0] = bench.push().until
+    bench.sandbox.faults.clear()
+    bench.sandbox.faults.add("error", code=code)
+    bench.push()
+    assert bench.pending() == ([] if bench.stands() == {} else ["12345"])
+    bench.push()
+    assert bench.stands() == {}
 
 
 def test_an_order_added_anew_during_an_unanswered_delete_is_written(bench: Bench) -> None:
