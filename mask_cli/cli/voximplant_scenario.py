@@ -21,6 +21,7 @@ from mask_cli.cli.voximplant_shown import (
     desired,
     pooled_numbers,
     spoken,
+    unsaid,
 )
 from mask_cli.errors import FileProblem, PartlyDone
 from mask_cli.scenario.render import render as rendered
@@ -98,7 +99,8 @@ def deploy(
     mask: AppContext = ctx.obj
     found = chosen_application(mask, application).name
     settings = spoken(mask, number, operator, report_url)
-    wanted = desired(mask, found, settings, scenario, everything=False)
+    keeps = unsaid(settings, operator=operator, report_url=report_url)
+    wanted = desired(mask, found, settings, scenario, keeps=keeps, everything=False)
     mask.output.record(brought_about(mask, wanted, force=force, dry_run=dry_run))
 
 

@@ -20,6 +20,7 @@ from mask_cli.cli.voximplant_shown import (
     brought_about,
     desired,
     spoken,
+    unsaid,
 )
 from mask_cli.errors import Conflict, NotFound, UsageError
 from mask_cli.provision_voximplant import checked_application, rule_name, rule_named, scenario_name
@@ -58,7 +59,8 @@ def up(
     if name.isdigit():
         name = mask.voximplant.account.resolve_application(name).name
     settings = spoken(mask, number, operator, report_url)
-    wanted = desired(mask, name, settings, scenario)
+    keeps = unsaid(settings, operator=operator, report_url=report_url)
+    wanted = desired(mask, name, settings, scenario, keeps=keeps)
     record = brought_about(mask, wanted, force=force, take_over=take_over, dry_run=dry_run)
     mask.output.record(record)
 

@@ -202,13 +202,74 @@ def test_deploy_uploads_only_what_differs(mask: Mask, provider: VoximplantSandbo
     assert changes(provider) == ["SetScenarioInfo"]
 
 
-def test_turning_reports_off_by_leaving_out_a_flag_is_shown(
+OPERATOR = ("--operator", "+14155550109")
+BARE_UP, DEPLOY = UP[:-2], ("voximplant", "scenario", "deploy")
+
+
+def live(provider: VoximplantSandbox) -> tuple[str | None, str | None]:
+    """Return operator and report URL of the one deployed scenario."""
+    (text,) = standing(provider)["scenarios"].values()
+    read = configuration_of(text)
+    return read["operator"], read["report_url"]
+
+
+@pytest.mark.parametrize("again", [DEPLOY, BARE_UP])
+def test_leaving_out_a_flag_takes_nothing_away_that_is_live(
+    mask: Mask, provider: VoximplantSandbox, again: tuple[str, ...]
+) -> None:
+    rent(provider, NUMBER)
+    mask(*UP, *OPERATOR).done()
+    run = mask(*again, *JSON).done()
+    assert (run.json["changed"], run.json["kept"]) == (False, ["operator", "report_url"])
+    assert live(provider) == ("14155550109", REPORT[1])
+    assert "operator: +1•••••••0109 is kept as it is deployed; --operator none" in run.err
+    assert "not reported" not in run.err
+
+
+def test_flags_given_one_after_the_other_add_up(mask: Mask, provider: VoximplantSandbox) -> None:
+    rent(provider, NUMBER)
+    mask(*BARE_UP, *OPERATOR).done()
+    mask(*UP).done()
+    mask(*DEPLOY, "--number", NUMBER).done()
+    assert live(provider) == ("14155550109", REPORT[1])
+
+
+def test_operator_and_reports_are_taken_away_in_so_many_words(
+    mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rent(provider, NUMBER)
+    mask(*UP, *OPERATOR).done()
+    run = mask(*DEPLOY, "--report-url", "none").done()
+    assert "report_url: https://mask.example/voximplant/calls -> none" in run.err
+    assert live(provider) == ("14155550109", None)
+    monkeypatch.setenv("MASK_OPERATOR", "+14155550108")
+    mask(*BARE_UP, "--operator", "none").done()
+    assert live(provider) == (None, None)
+    assert not mask(*BARE_UP, "--operator", "none", *JSON).done().json["changed"]
+
+
+def test_a_setting_is_a_wish_that_replaces_what_is_deployed(
+    mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rent(provider, NUMBER)
+    mask(*UP, *OPERATOR).done()
+    monkeypatch.setenv("MASK_OPERATOR", "+14155550108")
+    monkeypatch.setenv("MASK_PUBLIC_URL", "https://other.example")
+    mask(*DEPLOY).done()
+    assert live(provider) == ("14155550108", "https://other.example/voximplant/calls")
+
+
+def test_what_somebody_edited_is_refused_before_it_is_kept(
     mask: Mask, provider: VoximplantSandbox
 ) -> None:
     rent(provider, NUMBER)
-    mask(*UP).done()
-    run = mask("voximplant", "scenario", "deploy", "--dry-run")
-    assert "report_url: https://mask.example/voximplant/calls -> none" in run.done().err
+    mask(*UP, *OPERATOR).done()
+    (scenario,) = provider.account.scenarios.values()
+    scenario.text = scenario.text.replace("https://mask.example", "http://mask.example")
+    mask(*DEPLOY).failed(ExitCode.REFUSED, "changed by somebody else")
+    mask(*DEPLOY, "--force").failed(ExitCode.CONFIGURATION, "report_url")
+    mask(*DEPLOY, "--force", *REPORT).done()
+    assert live(provider) == ("14155550109", REPORT[1])
 
 
 def test_an_application_given_by_its_id_is_the_same_application(
