@@ -322,13 +322,17 @@ def _warnings(desired: Desired, current: Current, report_url: str | None) -> Ite
 
 
 def offer_of(
-    account: VoximplantAccount, number: PhoneNumber, country: str | None, category: str | None
+    account: VoximplantAccount,
+    number: PhoneNumber,
+    country: str | None,
+    category: str | None,
+    state: str | None = None,
 ) -> VoximplantOffer:
     """Return where a number is offered and for how much, or raise NotFound."""
     where = country or country_of(number)[0]
     if where is None:
         raise NotFound(f"no country has {number}", hint="--country names the one to search")
-    for region in account.regions(where, category):
+    for region in account.regions(where, category, state):
         for offer in account.offers(region):
             if offer.number == number:
                 return offer

@@ -31,6 +31,7 @@ NUMBER_FIELDS = (
 )
 OFFER_FIELDS = (
     *("number", "country", "category", "region", "monthly_price", "setup_price", "verification"),
+    "state",
 )
 
 Numbers = Annotated[
@@ -165,6 +166,7 @@ def offer_record(offer: VoximplantOffer) -> Record:
         "monthly_price": offer.monthly_price,
         "setup_price": offer.setup_price,
         "verification": offer.region.verification,
+        "state": offer.region.state,
     }
     return values
 

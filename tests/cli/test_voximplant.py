@@ -463,6 +463,17 @@ def test_renting_shows_the_price_and_needs_consent(mask: Mask, provider: Voximpl
     assert provider.account.balance == 9_650
 
 
+def test_an_operator_chooses_the_state_to_search(mask: Mask, provider: VoximplantSandbox) -> None:
+    run = mask("voximplant", "number", "search", "US", "--state", "wa", *JSON).done()
+    assert {(offer["region"], offer["state"]) for offer in run.json} == {("Seattle", "WA")}
+    run = mask("voximplant", "number", "search", "US", "--state", "zz")
+    run.failed(ExitCode.BAD_DATA, "--state takes CA, WA")
+    elsewhere = ("voximplant", "number", "rent", NUMBER, "--yes", "--state", "ca")
+    mask(*elsewhere).failed(ExitCode.NOT_FOUND)
+    mask(*elsewhere[:-1], "WA").done()
+    assert changes(provider) == ["AttachPhoneNumber"]
+
+
 def test_the_audit_of_money_names_the_number(mask: Mask, provider: VoximplantSandbox) -> None:
     rented = provider.account.balance
     mask("voximplant", "number", "rent", NUMBER, "--yes").done()
