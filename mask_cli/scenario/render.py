@@ -87,10 +87,13 @@ def _split(text: str) -> tuple[str, dict[str, Any], str]:
     before, mark, rest = text.partition(_CONSTANT)
     try:
         read, end = json.JSONDecoder().raw_decode(rest)
-    except ValueError as error:
-        raise BadData("this text is not a scenario rendered by mask") from error
+    except (ValueError, RecursionError):
+        read = end = None
     if not isinstance(read, dict):
-        raise BadData("this text is not a scenario rendered by mask")
+        raise BadData(
+            "this text is not a scenario rendered by mask",
+            hint="mask voximplant scenario render makes one",
+        )
     return before + mark, read, rest[end:]
 
 

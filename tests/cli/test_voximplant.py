@@ -405,6 +405,29 @@ def test_check_finds_a_broken_scenario(mask: Mask) -> None:
     run.answered(ExitCode.PARTLY)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"ring_timeout": 30', '"ring_timeout": 3600', "ring_timeout is 3600"),
+        ("Amazon.en_US_Joanna", "Yandex.Neural.en_US_alyss", "has no voice"),
+    ],
+)
+def test_an_edit_of_the_files_configuration_is_found(
+    mask: Mask, old: str, new: str, says: str
+) -> None:
+    text = mask("voximplant", "scenario", "render", "--number", NUMBER).out
+    assert old in text
+    run = mask("voximplant", "scenario", "check", "-", *JSON, stdin=text.replace(old, new))
+    run.answered(ExitCode.PARTLY)
+    (wrong,) = (row for row in run.json if row["passed"] is False)
+    assert says in wrong["detail"]
+
+
+def test_a_foreign_script_is_told_the_way_to_ours(mask: Mask) -> None:
+    run = mask("voximplant", "scenario", "check", "-", stdin="VoxEngine.terminate();")
+    run.failed(ExitCode.BAD_DATA, "scenario render")
+
+
 def test_render_without_a_number_says_so(mask: Mask) -> None:
     mask("voximplant", "scenario", "render").failed(ExitCode.CONFIGURATION, "rented number")
 
