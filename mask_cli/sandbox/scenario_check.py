@@ -18,7 +18,11 @@ from typing import Any
 
 from mask_cli.errors import BadData
 from mask_cli.redaction import redacted_text
-from mask_cli.sandbox import scenario_behaviour, scenario_behaviour_words
+from mask_cli.sandbox import (
+    scenario_behaviour,
+    scenario_behaviour_operator,
+    scenario_behaviour_words,
+)
 from mask_cli.sandbox.scenario_bench import CHECKS, Bench, Check, as_configured
 from mask_cli.sandbox.simulate_voximplant import syntax_error
 from mask_cli.scenario.approved import complaint_about
@@ -29,7 +33,8 @@ ROWS = range(1, 26)
 EXEMPT: dict[int, str] = {}
 """Rows without a check, and why; there are none: even wording is held by checks 23 and 24."""
 
-_SUITES = (scenario_behaviour, scenario_behaviour_words)  # importing them registers their checks
+# Importing them registers their checks.
+_SUITES = (scenario_behaviour, scenario_behaviour_operator, scenario_behaviour_words)
 _TSC_SECONDS = 60
 _TSCONFIG = {
     "allowJs": True,

@@ -425,7 +425,7 @@ def test_an_edit_of_the_files_configuration_is_found(
 
 def test_a_foreign_script_is_told_the_way_to_ours(mask: Mask) -> None:
     run = mask("voximplant", "scenario", "check", "-", stdin="VoxEngine.terminate();")
-    run.failed(ExitCode.BAD_DATA, "scenario render")
+    run.failed(ExitCode.BAD_DATA, "mask voximplant scenario render")
 
 
 def test_render_without_a_number_says_so(mask: Mask) -> None:

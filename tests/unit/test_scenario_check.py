@@ -170,7 +170,7 @@ def test_a_real_voice_passes(voice: str) -> None:
 
 def test_what_callers_meet_is_played_as_the_file_says() -> None:
     text = render(SETTINGS)
-    deaf = text.replace("if (CONFIG.operator !== null) {\n    decide", "if (false) {\n    decide")
+    deaf = text.replace("if (hasOperator()) {\n    decide", "if (false) {\n    decide")
     assert deaf != text
     assert configuration_of_file(deaf)[-1].passed is False
     unreported = ScenarioSettings(SETTINGS.numbers, order_digits=10, key_prefix="", attempts=1)
