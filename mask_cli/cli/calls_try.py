@@ -66,8 +66,8 @@ def simulate(
     """Play a whole call: who hears what, who is dialled, what is shown; 0 when the parties spoke.
 
     Verdicts: connected, operator, not_connected, message, refused; via voximplant --expect takes a
-    routing reason, too. Without --expect anything but connected exits 1. Without --url nothing is
-    stored.
+    routing reason, too: one that the call met, on its way or at its end. Without --expect anything
+    but connected exits 1. Without --url nothing is stored.
     """
     mask: AppContext = ctx.obj
     if via not in _PLAYERS:
@@ -75,8 +75,10 @@ def simulate(
     outcome = _PLAYERS[via](mask, caller, called, press or (), callee, url, expect)
     _tell(mask, outcome)
     wanted = expect or "connected"
-    if wanted not in (outcome["verdict"], outcome.get("reason")):
-        mask.output.tell(f"Expected {wanted}, but it is {outcome['verdict']}.")
+    met = outcome.get("reasons", ())
+    if wanted != outcome["verdict"] and wanted not in met:
+        by_way_of = f" by way of {', '.join(met)}" if met else ""
+        mask.output.tell(f"Expected {wanted}, but it is {outcome['verdict']}{by_way_of}.")
         raise typer.Exit(ExitCode.DECLINED)
 
 
@@ -181,9 +183,12 @@ def _tell(mask: AppContext, outcome: Record) -> None:
     if mask.output.structured:
         mask.output.record(outcome)
     else:
+        from mask_cli.cli.voximplant_played import report_line
         from mask_cli.sandbox.simulated_call import EVENT_FIELDS
 
         mask.output.records(EVENT_FIELDS, outcome["events"])
+        if outcome.get("report"):
+            mask.output.say(report_line(outcome["report"]))
     problem = f": {outcome['problem']}" if outcome["problem"] else ""
     mask.output.say(f"Verdict: {outcome['verdict']}{problem}")
 

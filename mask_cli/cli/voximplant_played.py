@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mask_cli.cli.standing import opened
 from mask_cli.models import remote_value
 from mask_cli.providers.base import KeyValueItem
+from mask_cli.times import format_time
 
 if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
@@ -27,6 +28,20 @@ def scenario_of(mask: AppContext, called: PhoneNumber) -> str:
             return text
         mask.output.warn("no scenario is deployed: this plays the one that would be")
     return render(scenario_settings(mask.settings, pooled_numbers(mask) or [called]))
+
+
+def report_line(report: dict[str, Any]) -> str:
+    """Return the report that a call ended with, for people: what it holds, times in words."""
+    legs = "; ".join(
+        ", ".join(f"{name} {value}" for name, value in leg.items() if value is not None)
+        for leg in report["legs"]
+    )
+    told = (
+        f"{name} {format_time(value) if name.endswith('_at') else value}"
+        for name, value in report.items()
+        if value is not None and name != "legs"
+    )
+    return f"Report: {', '.join(told)}; legs: {legs}"
 
 
 def storage_of(mask: AppContext, text: str) -> Storage:

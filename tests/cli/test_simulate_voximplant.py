@@ -99,6 +99,44 @@ def test_a_script_can_assert_on_reason_or_verdict(mask: Mask) -> None:
     mask(*busy, "--expect", "nonsense").failed(ExitCode.USAGE)
 
 
+@pytest.mark.parametrize(
+    ("press", "reason"),
+    [
+        (("12345",), "ask_order"),
+        ((), "no_digits"),
+        (("123",), "bad_digits"),
+        (("99999",), "unknown_order"),
+        (("99999", "99999", "99999"), "too_many_attempts"),
+        (("99999", "12345"), "unknown_order"),
+    ],
+)
+def test_every_reason_that_can_be_expected_can_come_true(
+    mask: Mask, press: tuple[str, ...], reason: str
+) -> None:
+    add(mask)
+    keys = [word for one in press for word in ("--press", one)]
+    run = mask(*CALL, COURIER, *keys, "--expect", reason, *JSON).done()
+    assert reason in run.json["reasons"]
+    run = mask(*CALL, COURIER, *keys, "--expect", "unknown_number")
+    run.answered(ExitCode.DECLINED, "by way of ask_order", reason)
+
+
+def test_a_person_sees_the_report_too(mask: Mask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASK_PUBLIC_URL", "https://mask.example")
+    add(mask)
+    run = mask(*CALL, COURIER, "--press", "12345", "--format", "table").done()
+    (report,) = (line for line in run.err.splitlines() if line.startswith("Report: "))
+    for told in (
+        *("session 4217", "order 12345", "role courier", "outcome connected", "talk_seconds 30"),
+        *("reason courier_to_client", "legs: who caller, seconds", "; who party, seconds"),
+    ):
+        assert told in report
+    assert "•" not in report, "a time was taken for a number"
+    monkeypatch.delenv("MASK_PUBLIC_URL")
+    run = mask(*CALL, COURIER, "--press", "12345").done()
+    assert "Report:" not in run.err
+
+
 def test_the_operator_is_called_with_the_pound_key(
     mask: Mask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
