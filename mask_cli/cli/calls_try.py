@@ -59,6 +59,10 @@ def simulate(
     url: Annotated[
         str | None, typer.Option(metavar="URL", help="A running mask serve's public address.")
     ] = None,
+    scenario: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|-", help="A rendered one, not the deployed."),
+    ] = None,
     expect: Annotated[
         str | None, typer.Option(metavar="VERDICT|REASON", help="Exit 0 for it, 1 for any other.")
     ] = None,
@@ -72,7 +76,7 @@ def simulate(
     mask: AppContext = ctx.obj
     if via not in _PLAYERS:
         raise UsageError(f"--via takes {', '.join(_PLAYERS)}")
-    outcome = _PLAYERS[via](mask, caller, called, press or (), callee, url, expect)
+    outcome = _PLAYERS[via](mask, caller, called, press or (), callee, url, scenario, expect)
     _tell(mask, outcome)
     wanted = expect or "connected"
     met = outcome.get("reasons", ())
@@ -89,9 +93,12 @@ def _via_plivo(
     press: Sequence[str],
     callee: str,
     url: str | None,
+    scenario: str | None,
     expect: str | None,
 ) -> Record:
     """Play the call on the webhook; return its record."""
+    if scenario is not None:
+        raise UsageError("--scenario is for --via voximplant: Plivo asks the webhook")
     from mask_cli.web.serving import need_packages
 
     need_packages()
@@ -102,14 +109,14 @@ def _via_plivo(
     _one_of("--callee", callee, [str(word) for word in Behaviour])
     _one_of("--expect", expect or "connected", VERDICTS)
     _checked_keys(press)
+    mask.override(public_url=url)  # before any setting is read
     scene = Scene(
         caller,
-        called,
+        mask.number(called).digits,
         tuple(Press(keys) for keys in press),
         behaviour=Behaviour(callee),
         started_at=mask.now(),
     )
-    mask.override(public_url=url)
     operator = mask.settings["operator"]
     if url is not None:
         return play(scene, mask.settings["public_url"], _token(mask), operator)
@@ -126,6 +133,7 @@ def _via_voximplant(
     press: Sequence[str],
     callee: str,
     url: str | None,
+    scenario: str | None,
     expect: str | None,
 ) -> Record:
     """Play the call with the scenario's deployed text, else with the one the settings make."""
@@ -137,7 +145,7 @@ def _via_voximplant(
     _one_of("--expect", expect or "connected", [*VERDICTS, *map(str, Reason)])
     _checked_keys(press)
     situation = Situation(caller, mask.number(called), tuple(press), callee)
-    text = scenario_of(mask, situation.called)
+    text = scenario_of(mask, situation.called, scenario)
     operator = mask.settings["operator"]
     return simulate_voximplant_call(text, storage_of(mask, text), situation, mask.now(), operator)
 

@@ -152,6 +152,24 @@ def test_a_call_that_cannot_be_played_is_refused(mask: Mask, wrong: tuple[str, s
     mask(*CALL, COURIER, *wrong).failed(ExitCode.USAGE)
 
 
+def test_phrases_can_be_heard_before_they_are_deployed(
+    mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rent(provider)
+    mask("voximplant", "up", "--app", "masking", "--number", NUMBER).done()
+    add(mask)
+    phrases = '{"voximplant": {"phrases": {"greeting": "Type {length} digits."}}}'
+    monkeypatch.setenv("MASK_PHRASES", mask.write("phrases.json", phrases))
+    text = mask("voximplant", "scenario", "render").done().out
+    ways = (mask.write("scenario.js", text), "")
+    for way, stdin in (ways, ("-", text)):
+        run = mask(*CALL, COURIER, "--press", "12345", "--scenario", way, *JSON, stdin=stdin)
+        assert run.done().json["events"][2]["text"] == "Type 5 digits."
+    run = mask(*CALL, COURIER, "--press", "12345", *JSON).done()
+    assert run.json["events"][2]["text"].startswith("Welcome.")
+    mask(*CALL, COURIER, "--scenario", "/nowhere.js").failed(ExitCode.UNREADABLE)
+
+
 def test_a_foreign_scenario_can_be_played_too(mask: Mask, provider: VoximplantSandbox) -> None:
     rent(provider)
     mask("voximplant", "scenario", "deploy", "--number", NUMBER).done()
