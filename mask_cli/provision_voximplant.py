@@ -180,10 +180,8 @@ def plan_voximplant(
     kept = _kept(desired, current)
     settings = replace(desired.settings, numbers=_served(desired, current), **kept)
     text = marked(render(settings))
-    steps: list[Step] = []
+    steps = _application_steps(desired, current) if desired.everything else []
     _check_numbers(desired, current, take_over=take_over or not desired.everything)
-    if desired.everything:
-        steps += _application_steps(desired, current)
     steps += _scenario_steps(desired, current, text)
     steps += _rule_steps(desired, current, settings.numbers)
     steps += [AddToPool(number) for number in current.outside_pool]

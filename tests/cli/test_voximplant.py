@@ -470,7 +470,41 @@ def test_rules_are_created_once_listed_and_deleted(mask: Mask, provider: Voximpl
 def test_a_rule_in_use_is_not_deleted_unasked(mask: Mask, provider: VoximplantSandbox) -> None:
     rent(provider, NUMBER)
     mask(*UP).done()
-    mask("voximplant", "rule", "delete", "mask-0100").failed(ExitCode.CONFLICT, "--yes")
+    delete = ("voximplant", "rule", "delete", "mask-0100")
+    dry = mask(*delete, "--dry-run", *JSON).done()
+    assert "calls to +1•••••••0100 run no scenario then" in dry.err
+    assert not dry.json["changed"]
+    mask(*delete).failed(ExitCode.REFUSED, "+1•••••••0100", "--yes goes on")
+    assert provider.account.rules
+    mask(*delete, "--yes").done()
+    assert not provider.account.rules
+
+
+def test_a_rules_dry_run_shows_what_would_be_made(mask: Mask, provider: VoximplantSandbox) -> None:
+    rent(provider, NUMBER)
+    create = ("voximplant", "rule", "create")
+    mask(*create, NUMBER, "--dry-run").failed(ExitCode.NOT_FOUND, "no such scenario")
+    mask("voximplant", "scenario", "deploy", "--number", NUMBER).done()
+    run = mask(*create, NUMBER, "--dry-run", *JSON).done()
+    assert run.json == {
+        "rule_id": None,
+        "name": "mask-0100",
+        "pattern": NUMBER,
+        "scenarios": ["mask-masking"],
+        "changed": False,
+    }
+    assert "create_rule mask-0100: pattern: none -> +1•••••••0100" in run.err
+    assert provider.account.rules == {}
+    mask(*create, SECOND).failed(ExitCode.NOT_FOUND, "not rented here")
+
+
+def test_a_bad_name_is_told_before_a_number_that_is_elsewhere(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    rent(provider, NUMBER)
+    mask(*UP).done()
+    run = mask("voximplant", "up", "--app", "Bad Name", "--number", NUMBER)
+    run.failed(ExitCode.BAD_DATA, "not a name for an application")
 
 
 def test_renting_shows_the_price_and_needs_consent(mask: Mask, provider: VoximplantSandbox) -> None:
