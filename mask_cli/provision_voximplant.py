@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mask_cli.errors import BadData, Conflict, NotFound, SafetyStop
+from mask_cli.models import PhoneNumber
 from mask_cli.phone import country_of
 from mask_cli.redaction import redacted_value
 from mask_cli.scenario.deployed import is_untouched, marked, same
-from mask_cli.scenario.render import REPORT_SECRET, digest, render
+from mask_cli.scenario.render import REPORT_SECRET, configuration_of, digest, render
 from mask_cli.voximplant_steps import (
     PROVIDER,
     AddToPool,
@@ -31,7 +32,6 @@ from mask_cli.voximplant_steps import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mask_cli.models import PhoneNumber
     from mask_cli.providers.base import RemoteApplication
     from mask_cli.providers.voximplant_account import VoximplantAccount
     from mask_cli.providers.voximplant_records import (
@@ -51,7 +51,8 @@ _APPLICATION = re.compile(r"[a-z][a-z0-9-]{1,64}", re.ASCII)
 class Desired:
     """What shall stand: `settings.numbers` lead to the scenario.
 
-    Without `everything` only the scenario is dealt with, and the rules that lack it.
+    Without `everything` only the scenario is dealt with, and the rules that lack it. `keeps`
+    names settings that nobody set: what the deployed scenario has of them stays.
     """
 
     application: str
@@ -59,6 +60,7 @@ class Desired:
     scenario: str
     secret: str | None = field(default=None, repr=False)
     everything: bool = True
+    keeps: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +86,17 @@ class Current:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done, in this order; `warnings` are for a person."""
+    """What is to be done, in this order; `warnings` are for a person.
+
+    `kept` are the deployed settings that stay because nobody set them, by name.
+    """
 
     place: Place
     steps: tuple[Step, ...]
     numbers: tuple[PhoneNumber, ...]
     text: str = field(repr=False)
     warnings: tuple[str, ...] = ()
+    kept: dict[str, Any] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -170,13 +176,13 @@ def plan_voximplant(
     SafetyStop (4) when somebody else changed the scenario, unless `force`; Conflict (73) when a
     number leads to another application, unless `take_over`.
     """
-    settings = replace(desired.settings, numbers=_served(desired, current))
+    _refuse_foreign(desired, current, force=force)
+    kept = _kept(desired, current)
+    settings = replace(desired.settings, numbers=_served(desired, current), **kept)
     text = marked(render(settings))
-    steps: list[Step] = []
+    steps = _application_steps(desired, current) if desired.everything else []
     _check_numbers(desired, current, take_over=take_over or not desired.everything)
-    if desired.everything:
-        steps += _application_steps(desired, current)
-    steps += _scenario_steps(desired, current, text, force=force)
+    steps += _scenario_steps(desired, current, text)
     steps += _rule_steps(desired, current, settings.numbers)
     steps += [AddToPool(number) for number in current.outside_pool]
     place = Place(
@@ -184,8 +190,8 @@ def plan_voximplant(
         current.scenario.scenario_id if current.scenario else "",
         {rule.pattern: rule.rule_id for rule in current.rules},
     )
-    warnings = tuple(_warnings(desired, current))
-    return Plan(place, tuple(steps), settings.numbers, text, warnings)
+    warnings = tuple(_warnings(desired, current, settings.report_url))
+    return Plan(place, tuple(steps), settings.numbers, text, warnings, kept)
 
 
 def apply(plan: Plan, account: VoximplantAccount, pool: Pool | None = None) -> None:
@@ -193,6 +199,18 @@ def apply(plan: Plan, account: VoximplantAccount, pool: Pool | None = None) -> N
     plan.place.pool = pool
     for step in plan.steps:
         step.carry_out(account, plan.place)
+
+
+def _kept(desired: Desired, current: Current) -> dict[str, Any]:
+    try:
+        deployed = configuration_of((current.scenario and current.scenario.text) or "")
+    except BadData:
+        return {}
+    kept: dict[str, Any] = {name: deployed.get(name) for name in sorted(desired.keeps)}
+    operator = str(kept.pop("operator", None))
+    if operator.isdigit():
+        kept["operator"] = PhoneNumber(f"+{operator}")
+    return {name: value for name, value in kept.items() if value}
 
 
 def _served(desired: Desired, current: Current) -> tuple[PhoneNumber, ...]:
@@ -237,19 +255,21 @@ def _application_steps(desired: Desired, current: Current) -> list[Step]:
     return steps
 
 
-def _scenario_steps(desired: Desired, current: Current, text: str, *, force: bool) -> list[Step]:
+def _refuse_foreign(desired: Desired, current: Current, *, force: bool) -> None:
+    if current.scenario is None or force or is_untouched(current.scenario.text or ""):
+        return
+    raise SafetyStop(
+        f"the scenario {redacted_value(desired.scenario)} was changed by somebody else since"
+        " mask deployed it, or is not mask's",
+        hint="--force overwrites it; --scenario uses another name",
+    )
+
+
+def _scenario_steps(desired: Desired, current: Current, text: str) -> list[Step]:
     if current.scenario is None:
         return [UploadScenario(desired.scenario, text)]
     before = current.scenario.text or ""
-    if same(before, text):
-        return []
-    if not is_untouched(before) and not force:
-        raise SafetyStop(
-            f"the scenario {redacted_value(desired.scenario)} was changed by somebody else since"
-            " mask deployed it, or is not mask's",
-            hint="--force overwrites it; --scenario uses another name",
-        )
-    return [UploadScenario(desired.scenario, text, before)]
+    return [] if same(before, text) else [UploadScenario(desired.scenario, text, before)]
 
 
 def _rule_steps(desired: Desired, current: Current, numbers: Iterable[PhoneNumber]) -> list[Step]:
@@ -285,10 +305,10 @@ def rule_name(number: PhoneNumber, taken: set[str]) -> str:
     return name if name not in taken else next(copy for copy in copies if copy not in taken)
 
 
-def _warnings(desired: Desired, current: Current) -> Iterable[str]:
+def _warnings(desired: Desired, current: Current, report_url: str | None) -> Iterable[str]:
     if desired.everything and desired.settings.report_url and desired.secret is None:
         yield "calls are not reported: set MASK_VOXIMPLANT_REPORT_SECRET"
-    if desired.everything and desired.secret is not None and not desired.settings.report_url:
+    if desired.everything and desired.secret is not None and not report_url:
         yield "calls are not reported: give --report-url, or set MASK_PUBLIC_URL"
     for number in desired.settings.numbers:
         rule = current.rule_of(number)
@@ -300,13 +320,17 @@ def _warnings(desired: Desired, current: Current) -> Iterable[str]:
 
 
 def offer_of(
-    account: VoximplantAccount, number: PhoneNumber, country: str | None, category: str | None
+    account: VoximplantAccount,
+    number: PhoneNumber,
+    country: str | None,
+    category: str | None,
+    state: str | None = None,
 ) -> VoximplantOffer:
     """Return where a number is offered and for how much, or raise NotFound."""
     where = country or country_of(number)[0]
     if where is None:
         raise NotFound(f"no country has {number}", hint="--country names the one to search")
-    for region in account.regions(where, category):
+    for region in account.regions(where, category, state):
         for offer in account.offers(region):
             if offer.number == number:
                 return offer

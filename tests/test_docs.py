@@ -289,7 +289,9 @@ def test_script_for_ci_really_provisions_and_simulates(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["going-live-on-plivo", "trying-with-a-real-phone"])
+@pytest.mark.parametrize(
+    "page", ["going-live-on-plivo", "going-live-on-voximplant", "trying-with-a-real-phone"]
+)
 def test_way_to_a_real_call_works_in_the_sandbox_line_by_line(page: str, tmp_path: Path) -> None:
     """Run all but what needs an account's secrets, a tunnel, or stays open."""
     shown = "".join(blocks((ROOT / "docs" / f"{page}.md").read_text(), "sh"))
@@ -302,6 +304,7 @@ def test_way_to_a_real_call_works_in_the_sandbox_line_by_line(page: str, tmp_pat
     done = _shell("mask sandbox -- sh way.sh", tmp_path)
     assert done.returncode == ExitCode.DONE, done.stderr
     assert "Verdict: connected" in done.stderr
+    assert "-> none" not in done.stderr, "a step takes away what an earlier one set"
 
 
 def _shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -30,10 +30,14 @@ from mask_cli.cli.plivo_shown import (
 )
 from mask_cli.cli.provisioning import searched_country, settled, tell
 from mask_cli.consequences import Return, named_numbers, rented_number, renting
+from mask_cli.errors import BadData
 from mask_cli.provision import PROVIDER, application_named, assignment
+from mask_cli.redaction import redacted_value
 
 if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
+
+_TYPES = ("local", "tollfree", "mobile", "national", "fixed")
 
 app = Commands(name="number", add_completion=False, help="Rented numbers, and those on offer.")
 
@@ -44,7 +48,7 @@ def search(
     country: SearchedCountry = None,
     type_: Annotated[
         str | None,
-        typer.Option("--type", metavar="TYPE", help="local, tollfree, mobile, national or fixed."),
+        typer.Option("--type", metavar="TYPE", help=f"{', '.join(_TYPES[:-1])} or {_TYPES[-1]}."),
     ] = None,
     pattern: Annotated[
         str | None, typer.Option(metavar="DIGITS", help="How it begins after the country code.")
@@ -56,6 +60,10 @@ def search(
     """List numbers that can be rented, with their prices."""
     mask: AppContext = ctx.obj
     where = searched_country(mask, country)
+    if type_ not in (None, *_TYPES):
+        raise BadData(
+            f"{redacted_value(type_)} is not a type of number", hint=f"one of {', '.join(_TYPES)}"
+        )
     given = {"type": type_, "pattern": pattern, "region": region, "city": city}
     filters = {name: value for name, value in given.items() if value is not None}
     offers = mask.plivo.offered_numbers(where, services="voice", **filters)

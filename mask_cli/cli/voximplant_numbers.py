@@ -42,17 +42,23 @@ Category = Annotated[
     str | None, typer.Option(metavar="NAME", help="As in GEOGRAPHIC, TOLLFREE, MOBILE.")
 ]
 
+State = Annotated[
+    str | None, typer.Option(metavar="STATE", help="Where there are states: CA, WA (all of them).")
+]
+
 
 @app.command()
 def search(
     ctx: typer.Context,
     country: SearchedCountry = None,
     category: Category = None,
+    state: State = None,
     limit: OffersLimit = 20,
 ) -> None:
     """List numbers that can be rented, with their prices."""
     mask: AppContext = ctx.obj
-    regions = mask.voximplant.regions(searched_country(mask, country), category)
+    where = searched_country(mask, country)
+    regions = mask.voximplant.regions(where, category, state and state.upper())
     offers = (offer for region in regions for offer in mask.voximplant.offers(region))
     mask.output.records(OFFER_FIELDS, map(offer_record, islice(offers, limit)))
 
@@ -63,6 +69,7 @@ def rent(
     number: Number,
     country: Country = None,
     category: Category = None,
+    state: State = None,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -73,7 +80,7 @@ def rent(
         mask.output.say("It is rented already: nothing was changed.")
         mask.output.record({**dict.fromkeys(OFFER_FIELDS), "number": ours.e164, "changed": False})
         return
-    offer = offer_of(mask.voximplant, ours, country, category)
+    offer = offer_of(mask.voximplant, ours, country, category, state and state.upper())
     what = f"renting {ours} costs {offer.price}"
     audit = ("voximplant number rent", f"{ours.e164}, {offer.price}")
     changed = settled(mask, what, yes=yes, dry_run=dry_run, audit=audit)

@@ -9,6 +9,7 @@ import typer
 
 from mask_cli.cli.boundary import Commands
 from mask_cli.cli.options import DryRun
+from mask_cli.cli.voximplant_played import read_script
 from mask_cli.cli.voximplant_shown import (
     Application,
     Force,
@@ -21,6 +22,7 @@ from mask_cli.cli.voximplant_shown import (
     desired,
     pooled_numbers,
     spoken,
+    unsaid,
 )
 from mask_cli.errors import FileProblem, PartlyDone
 from mask_cli.scenario.render import render as rendered
@@ -75,7 +77,7 @@ def check(
     from mask_cli.sandbox.scenario_check import check as checked
 
     mask: AppContext = ctx.obj
-    text = _read(file) if file else rendered(spoken(mask, [_ANY], None, None))
+    text = read_script(file) if file else rendered(spoken(mask, [_ANY], None, None))
     results = checked(text)
     mask.output.records(CHECK_FIELDS, (result.to_dict() for result in results))
     failed = sum(result.passed is False for result in results)
@@ -98,7 +100,8 @@ def deploy(
     mask: AppContext = ctx.obj
     found = chosen_application(mask, application).name
     settings = spoken(mask, number, operator, report_url)
-    wanted = desired(mask, found, settings, scenario, everything=False)
+    keeps = unsaid(settings, operator=operator, report_url=report_url)
+    wanted = desired(mask, found, settings, scenario, keeps=keeps, everything=False)
     mask.output.record(brought_about(mask, wanted, force=force, dry_run=dry_run))
 
 
@@ -107,13 +110,3 @@ def _own_text(
 ) -> str:
     pooled = [number.e164 for number in pooled_numbers(mask)]
     return rendered(spoken(mask, numbers or pooled, operator, report_url))
-
-
-def _read(file: str) -> str:
-    """Return a file's text, or that of standard input for `-`."""
-    if file == "-":
-        return str(typer.get_text_stream("stdin").read())
-    try:
-        return Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileProblem(f"cannot read {file}: {getattr(error, 'strerror', None)}") from error

@@ -20,14 +20,15 @@ from mask_cli.cli.voximplant_shown import (
     brought_about,
     desired,
     spoken,
+    unsaid,
 )
-from mask_cli.errors import Conflict, NotFound, UsageError
+from mask_cli.errors import NotFound, UsageError
 from mask_cli.provision_voximplant import checked_application, rule_name, rule_named, scenario_name
 from mask_cli.redaction import redacted_text
 
 if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
-    from mask_cli.providers.voximplant_records import RemoteRule
+    from mask_cli.providers.voximplant_records import RemoteRule, RemoteScenario
     from mask_cli.records import Record
 
 APPLICATION_FIELDS = ("application_id", "name")
@@ -58,7 +59,8 @@ def up(
     if name.isdigit():
         name = mask.voximplant.account.resolve_application(name).name
     settings = spoken(mask, number, operator, report_url)
-    wanted = desired(mask, name, settings, scenario)
+    keeps = unsaid(settings, operator=operator, report_url=report_url)
+    wanted = desired(mask, name, settings, scenario, keeps=keeps)
     record = brought_about(mask, wanted, force=force, take_over=take_over, dry_run=dry_run)
     mask.output.record(record)
 
@@ -128,23 +130,22 @@ def create_rule(
 ) -> None:
     """Create the rule for NUMBER, running the scenario; one that exists stays as it is."""
     mask: AppContext = ctx.obj
-    pattern, where = mask.number(number).digits, application_id(mask, application)
+    where, ours = application_id(mask, application), mask.voximplant.number(mask.number(number))
     rules = mask.voximplant.rules(where)
-    found = next((one for one in rules if one.pattern == pattern), None)
-    if found is None and not dry_run:
-        name = mask.voximplant.account.resolve_application(where).name
-        runs = mask.voximplant.find_scenario(
-            scenario_name(name) if scenario is None else scenario, where
-        )
-        if runs is None:
-            raise NotFound("there is no such scenario", hint="mask voximplant scenario deploy")
-        new = rule_name(mask.number(number), {one.name for one in rules})
-        made = mask.voximplant.add_rule(where, new, pattern, runs.scenario_id)
-        found = rule_named(mask.voximplant.rules(where), made)
-        mask.output.record({**_record(found), "changed": True})
+    found = next((one for one in rules if one.pattern == ours.number.digits), None)
+    if found is not None:
+        mask.output.record({**_record(found), "changed": False})
         return
-    record = _record(found) if found else dict.fromkeys(RULE_FIELDS)
-    mask.output.record({**record, "changed": False})
+    runs, name = _scenario(mask, where, scenario), rule_name(ours.number, {r.name for r in rules})
+    mask.output.say(f"create_rule {name}: pattern: none -> {ours.number}")
+    if dry_run:
+        mask.output.say("Dry run: nothing was changed.")
+        planned = (None, name, ours.number.digits, [runs.name])
+        record: Record = dict(zip(RULE_FIELDS, planned, strict=True))
+    else:
+        made = mask.voximplant.add_rule(where, name, ours.number.digits, runs.scenario_id)
+        record = _record(rule_named(mask.voximplant.rules(where), made))
+    mask.output.record({**record, "changed": not dry_run})
 
 
 @rule.command("delete")
@@ -160,14 +161,21 @@ def delete_rule(
     where = application_id(mask, application)
     found = rule_named(mask.voximplant.rules(where), which)
     led = [one.number for one in mask.voximplant.numbers(where) if one.rule_id == found.rule_id]
-    if led and not yes:
-        raise Conflict(f"calls to {led[0]} go to this rule", hint="--yes deletes it all the same")
-    what = f"deleting the rule {found.name!r} cannot be undone"
+    stops = f"; calls to {', '.join(map(str, led))} run no scenario then" if led else ""
+    what = f"deleting the rule {redacted_text(found.name)!r} cannot be undone{stops}"
     audit = ("voximplant rule delete", f"{found.name} ({found.rule_id})")
     changed = settled(mask, what, yes=yes, dry_run=dry_run, audit=audit)
     if changed:
         mask.voximplant.delete_rule(found.rule_id)
     mask.output.record({**_record(found), "changed": changed})
+
+
+def _scenario(mask: AppContext, where: str, name: str | None) -> RemoteScenario:
+    own = mask.voximplant.account.resolve_application(where).name
+    found = mask.voximplant.find_scenario(scenario_name(own) if name is None else name, where)
+    if found is None:
+        raise NotFound("there is no such scenario", hint="mask voximplant scenario deploy")
+    return found
 
 
 def _record(found: RemoteRule) -> Record:

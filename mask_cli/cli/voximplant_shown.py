@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +16,7 @@ from mask_cli.scenario.render import digest
 from mask_cli.voximplant_steps import PROVIDER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mask_cli.cli.context import AppContext
     from mask_cli.models import PhoneNumber
@@ -30,6 +31,7 @@ NUMBER_FIELDS = (
 )
 OFFER_FIELDS = (
     *("number", "country", "category", "region", "monthly_price", "setup_price", "verification"),
+    "state",
 )
 
 Numbers = Annotated[
@@ -38,11 +40,13 @@ Numbers = Annotated[
 ]
 Operator = Annotated[
     str | None,
-    typer.Option(metavar="NUMBER", help="Whom callers reach with # (setting operator)."),
+    typer.Option(metavar="NUMBER|none", help="Whom callers reach with # (setting operator)."),
 ]
 ReportUrl = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="Where calls are reported (public_url + /voximplant/calls)."),
+    typer.Option(
+        metavar="URL|none", help="Where calls are reported (public_url + /voximplant/calls)."
+    ),
 ]
 Application = Annotated[
     str | None,
@@ -56,15 +60,31 @@ Force = Annotated[
 ]
 
 
+_NONE = "none"
+"""The word that takes an operator or a report URL away."""
+
+
 def spoken(
     mask: AppContext, numbers: Sequence[str] | None, operator: str | None, report_url: str | None
 ) -> ScenarioSettings:
     """Return what the scenario is to know, as flags and settings say."""
-    return scenario_settings(
+    found = scenario_settings(
         mask.settings,
         [mask.number(number) for number in numbers or ()],
-        operator=None if operator is None else mask.number(operator),
-        report_url=report_url,
+        operator=None if operator in (None, _NONE) else mask.number(operator),
+        report_url=None if report_url == _NONE else report_url,
+    )
+    return replace(
+        found,
+        operator=None if operator == _NONE else found.operator,
+        report_url=None if report_url == _NONE else found.report_url,
+    )
+
+
+def unsaid(settings: ScenarioSettings, **flags: str | None) -> frozenset[str]:
+    """Return which of these settings neither a flag nor a setting names: what is live stays."""
+    return frozenset(
+        name for name, flag in flags.items() if flag != _NONE and not getattr(settings, name)
     )
 
 
@@ -83,6 +103,7 @@ def desired(
     settings: ScenarioSettings,
     scenario: str | None,
     *,
+    keeps: frozenset[str],
     everything: bool = True,
 ) -> Desired:
     """Return what shall stand, the report secret from the settings."""
@@ -92,6 +113,7 @@ def desired(
         scenario_name(name) if scenario is None else scenario,
         mask.settings["voximplant.report_secret"] if everything else None,
         everything,
+        keeps,
     )
 
 
@@ -103,6 +125,7 @@ def brought_about(
     current = observe(mask.voximplant, wanted, pool)
     plan = plan_voximplant(wanted, current, force=force, take_over=take_over)
     tell(mask, plan)
+    _tell_kept(mask, plan.kept)
     changed = goes_on(mask, plan, dry_run=dry_run)
     if changed:
         action = "voximplant up" if wanted.everything else "scenario deploy"
@@ -115,9 +138,16 @@ def brought_about(
         "scenario_id": plan.place.scenario_id or None,
         "sha256": digest(plan.text),
         "numbers": [whole(number) for number in plan.numbers],
+        "kept": sorted(plan.kept),
         "steps": steps(plan),
         "changed": changed,
     }
+
+
+def _tell_kept(mask: AppContext, kept: Mapping[str, object]) -> None:
+    for name, value in kept.items():
+        flag = f"--{name.replace('_', '-')} none"
+        mask.output.say(f"{name}: {value} is kept as it is deployed; {flag} takes it away")
 
 
 def number_record(number: VoximplantNumber) -> Record:
@@ -136,6 +166,7 @@ def offer_record(offer: VoximplantOffer) -> Record:
         "monthly_price": offer.monthly_price,
         "setup_price": offer.setup_price,
         "verification": offer.region.verification,
+        "state": offer.region.state,
     }
     return values
 

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mask_cli.errors import NotFound, ProviderDenied, ProviderRefused, ProviderUnavailable
+from mask_cli.errors import (
+    BadData,
+    NotFound,
+    ProviderDenied,
+    ProviderRefused,
+    ProviderUnavailable,
+)
 from mask_cli.providers.voximplant_calls import called, odd, pages, result_of
 from mask_cli.providers.voximplant_records import (
     Region,
     VoximplantNumber,
     VoximplantOffer,
+    read_categories,
     read_number,
     read_offer,
     read_region,
+    read_state,
 )
+from mask_cli.redaction import redacted_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,14 +102,26 @@ class VoximplantNumbers:
             )
         )
 
-    def regions(self, country: str, category: str | None = None) -> Iterator[Region]:
-        """Yield the places of a country whose numbers can be rented; no test numbers."""
-        reply = result_of(
-            self._client.get_phone_number_categories, country_code=country, sandbox="false"
-        )
-        for name in _categories(reply):
-            if category in (None, name):
-                yield from self._regions(country, name)
+    def regions(
+        self, country: str, category: str | None = None, state: str | None = None
+    ) -> Iterator[Region]:
+        """Yield the places of a country whose numbers can be rented; no test numbers.
+
+        Where the numbers of a category are sorted by states each state is asked for, or the one
+        named. BadData (65) for a state that the country's numbers do not have.
+        """
+        known: set[str] = set()
+        for name, has_states in self._categories(country, category):
+            states = self._states(country, name) if has_states else [None]
+            known.update(one for one in states if one)
+            for one in states:
+                if state in (None, one):
+                    yield from self._regions(country, name, one)
+        if state is not None and state not in known:
+            raise BadData(
+                f"no numbers of {country} are in a state {redacted_value(state)}",
+                hint=f"--state takes {', '.join(sorted(known))}" if known else "leave --state out",
+            )
 
     def offers(self, region: Region) -> Iterator[VoximplantOffer]:
         """Yield the numbers that can be rented in a place."""
@@ -112,6 +133,7 @@ class VoximplantNumbers:
                     country_code=region.country,
                     phone_category_name=region.category,
                     phone_region_id=region.region_id,
+                    country_state=region.state,
                     count=count,
                     offset=offset,
                 )
@@ -160,18 +182,37 @@ class VoximplantNumbers:
 
         yield from pages(fetch, read, lambda one: one.phone_id, _PAGE)
 
-    def _regions(self, country: str, category: str) -> Iterator[Region]:
+    def _categories(self, country: str, category: str | None) -> list[tuple[str, bool]]:
+        reply = result_of(
+            self._client.get_phone_number_categories, country_code=country, sandbox="false"
+        )
+        return [one for one in read_categories(reply) if category in (None, one[0])]
+
+    def _states(self, country: str, category: str) -> list[str | None]:
+        reply = _as_buyer(
+            lambda: result_of(
+                self._client.get_phone_number_country_states,
+                country_code=country,
+                phone_category_name=category,
+            )
+        )
+        if not isinstance(reply, list):
+            raise odd("list of states")
+        return [read_state(value) for value in reply]
+
+    def _regions(self, country: str, category: str, state: str | None) -> Iterator[Region]:
         reply = _as_buyer(
             lambda: result_of(
                 self._client.get_phone_number_regions,
                 country_code=country,
                 phone_category_name=category,
+                country_state=state,
                 omit_empty=True,
             )
         )
         if not isinstance(reply, list):
             raise odd("list of regions")
-        yield from (read_region(value, country, category) for value in reply)
+        yield from (read_region(value, country, category, state) for value in reply)
 
     def _attach(self, offer: VoximplantOffer) -> object:
         return called(
@@ -180,16 +221,8 @@ class VoximplantNumbers:
             country_code=offer.region.country,
             phone_category_name=offer.region.category,
             phone_region_id=offer.region.region_id,
+            country_state=offer.region.state,
         )
-
-
-def _categories(reply: object) -> list[str]:
-    if not isinstance(reply, list):
-        raise odd("list of categories")
-    try:
-        return [str(c["phone_category_name"]) for one in reply for c in one["phone_categories"]]
-    except (TypeError, KeyError):
-        raise odd("list of categories") from None
 
 
 def unless_gone(call: Callable[[], object]) -> bool:

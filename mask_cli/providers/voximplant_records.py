@@ -53,7 +53,10 @@ class VoximplantNumber:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A place whose numbers can be rented; `verification` names what must be proven first."""
+    """A place whose numbers can be rented; `verification` names what must be proven first.
+
+    `state` is None where the numbers of this category are not sorted by states.
+    """
 
     region_id: str
     name: str
@@ -62,6 +65,7 @@ class Region:
     monthly_price: str | None
     setup_price: str | None
     verification: str | None = None
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,23 @@ def read_number(value: object, *, test: bool = False) -> VoximplantNumber:
     )
 
 
-def read_region(value: object, country: str, category: str) -> Region:
+def read_categories(reply: object) -> list[tuple[str, bool]]:
+    """Read the categories of a country's numbers, and whether each is sorted by states."""
+    if not isinstance(reply, list):
+        raise odd("list of categories")
+    try:
+        found = [c for one in reply for c in one["phone_categories"]]
+        return [(str(c["phone_category_name"]), c.get("country_has_states") is True) for c in found]
+    except (TypeError, KeyError, AttributeError):
+        raise odd("list of categories") from None
+
+
+def read_state(value: object) -> str:
+    """Read the code of a state."""
+    return _text(_fields(value, "state"), "country_state")
+
+
+def read_region(value: object, country: str, category: str, state: str | None = None) -> Region:
     """Read a place whose numbers can be rented."""
     fields = _fields(value, "region")
     return Region(
@@ -157,6 +177,7 @@ def read_region(value: object, country: str, category: str) -> Region:
         read_price(fields.get("phone_price")),
         read_price(fields.get("phone_installation_price")),
         _optional(fields, "required_verification"),
+        state,
     )
 
 

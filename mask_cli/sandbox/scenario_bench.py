@@ -17,12 +17,19 @@ from mask_cli.sandbox.simulate_voximplant import (
     CallPlan,
     Transcript,
     play,
+    typed,
 )
-from mask_cli.scenario.render import ScenarioSettings, packaged_phrases, render
+from mask_cli.scenario.render import (
+    ScenarioSettings,
+    configuration_of,
+    packaged_phrases,
+    render,
+)
 
 COURIER, CLIENT, STRANGER = "12222222222", "13333333333", "14155550100"
 OURS, ALSO_OURS, OPERATOR = "14156667777", "14156667778", "14156667780"
 ORDER = "12345"
+_SPARE = ("14155550101", "14155550102", "14155550103")
 REPORT_URL, MUSIC_URL = "https://mask.example/voximplant/calls", "https://mask.example/hold.mp3"
 PHRASES: dict[str, str] = {
     name: text.replace("{length}", "5")
@@ -141,6 +148,25 @@ def talked(call: Transcript, who: str = "party") -> Complaints:
         yield from unless(bridge["until"] - bridge["at"] > 29, "the conversation was cut")  # noqa: PLR2004 (they speak for 30 s)
         later = [e for e in call.of("heard") if e["at"] > bridge["at"]]
         yield from unless(not later, "something was played over the conversation")
+
+
+def as_configured(text: str) -> Complaints:
+    """Play a call to the other party, and one to the operator, with a text just as it stands."""
+    read = configuration_of(text)
+    taken = {*read["numbers"], read["operator"]}
+    caller, other = [one for one in (COURIER, CLIENT, STRANGER, *_SPARE) if one not in taken][:2]
+    order = "1234567890"[: read["order_digits"]]
+    stored = {one.key: one for one in (item(read["key_prefix"] + order, caller, other),)}
+    ways = [(order, "connected", "courier_to_client"), ("#", "operator", "operator")]
+    for keys, outcome, reason in ways if read["operator"] is not None else ways[:1]:
+        call = play(text, CallPlan(caller, read["numbers"][0], typed(keys)), stored)
+        if "phrase without a known voice" in str(call.misuse):
+            yield f"the platform has no voice {read['voice']}"
+        yield from normal(call)
+        yield from unless(call.outcome == outcome, f"{call.outcome}, not {outcome}")
+        yield from unless(call.reasons[-1:] == (reason,), f"reasons {call.reasons}")
+        reports = [one["accepted"] for one in call.requests]
+        yield from unless(reports == [True] * (read["report_url"] is not None), "no report")
 
 
 def gone_at(call: Transcript, who: str) -> float:

@@ -1,7 +1,8 @@
 """Check a scenario: its size, its syntax, its types where TypeScript is at hand, its behaviour.
 
 A deployed text may have been edited since it was rendered: the behaviour of that very text is
-checked, in the configurations that each check needs.
+checked, in the configurations that each check needs, and its own configuration by the rules of
+`render` and in calls played just as it says.
 """
 
 from __future__ import annotations
@@ -17,9 +18,14 @@ from typing import Any
 
 from mask_cli.errors import BadData
 from mask_cli.redaction import redacted_text
-from mask_cli.sandbox import scenario_behaviour, scenario_behaviour_words
-from mask_cli.sandbox.scenario_bench import CHECKS, Bench, Check
+from mask_cli.sandbox import (
+    scenario_behaviour,
+    scenario_behaviour_operator,
+    scenario_behaviour_words,
+)
+from mask_cli.sandbox.scenario_bench import CHECKS, Bench, Check, as_configured
 from mask_cli.sandbox.simulate_voximplant import syntax_error
+from mask_cli.scenario.approved import complaint_about
 from mask_cli.scenario.render import LONGEST_TEXT, template_of
 
 ROWS = range(1, 26)
@@ -27,7 +33,8 @@ ROWS = range(1, 26)
 EXEMPT: dict[int, str] = {}
 """Rows without a check, and why; there are none: even wording is held by checks 23 and 24."""
 
-_SUITES = (scenario_behaviour, scenario_behaviour_words)  # importing them registers their checks
+# Importing them registers their checks.
+_SUITES = (scenario_behaviour, scenario_behaviour_operator, scenario_behaviour_words)
 _TSC_SECONDS = 60
 _TSCONFIG = {
     "allowJs": True,
@@ -60,7 +67,18 @@ def check(text: str, *, tsc: str | None = None) -> list[CheckResult]:
     results = [_size(text), _syntax(text)]
     if results[-1].passed is False:
         return results
-    return [*results, types(text, tsc), *behaviour_of(text)]
+    return [*results, types(text, tsc), *configuration_of_file(text), *behaviour_of(text)]
+
+
+def configuration_of_file(text: str) -> list[CheckResult]:
+    """Check a text's own configuration: by the rules of `render`, then in calls played with it."""
+    wrong = complaint_about(text)
+    detail = None if wrong is None else redacted_text(wrong)
+    ruled = CheckResult("configuration", (), wrong is None, detail)
+    if wrong is not None:
+        return [ruled]
+    played = Check("a-call-as-configured", (), lambda _: as_configured(text))
+    return [ruled, run_check(played, Bench(template_of(text)))]
 
 
 def behaviour_of(text: str) -> list[CheckResult]:

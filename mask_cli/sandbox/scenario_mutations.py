@@ -51,9 +51,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     _m(
         1,
         "every-continuation-looks-first",
-        "  await say(caller, text);\n  if (!still(here)) return;\n"
-        "  if (CONFIG.operator !== null) {",
-        "  await say(caller, text);\n  if (CONFIG.operator !== null) {",
+        "  await say(caller, text);\n  if (!still(here)) return;\n  if (hasOperator()) {",
+        "  await say(caller, text);\n  if (hasOperator()) {",
     ),
     _m(
         20,
@@ -74,6 +73,31 @@ MUTATIONS: tuple[Mutation, ...] = (
         "operator-key-works-until-bridged",
         "  facts.outcome = 'abandoned';\n  dropCallee();\n",
         "  facts.outcome = 'abandoned';\n",
+    ),
+    _m(
+        21,
+        "operator-key-works-until-bridged",
+        "const deaf = [State.WAITING, State.TALKING,",
+        "const deaf = [State.WAITING, State.CONNECTING, State.TALKING,",
+    ),
+    _m(
+        12,
+        "an-operator-who-calls-is-not-called",
+        " && !same(CONFIG.operator, callerNumber);",
+        ";",
+    ),
+    _m(
+        2,
+        "who-hesitates-hears-of-the-operator",
+        "    await say(caller, CONFIG.phrases.operator_hint);\n    if (!still(here)) return;\n"
+        "  }\n  later(",
+        "  }\n  later(",
+    ),
+    _m(
+        19,
+        "who-hesitates-hears-of-the-operator",
+        "  if (offer && hasOperator() && !operatorTried) {",
+        "  if (false) {",
     ),
     _m(
         21,
@@ -305,6 +329,12 @@ MUTATIONS: tuple[Mutation, ...] = (
         "voicemail-is-never-connected",
         "guarded(who === 'party' ? confirm(leg) : join(leg, who));",
         "guarded(join(leg, who));",
+    ),
+    _m(
+        18,
+        "voicemail-is-never-connected",
+        "  leg.hangup();\n  onCalleeGone(leg, 'party', null);\n",
+        "",
     ),
     _m(18, "voicemail-is-never-connected", "if (e.tone === '1' && ", "if ("),
     _m(

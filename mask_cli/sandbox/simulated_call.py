@@ -57,6 +57,7 @@ def simulate_voximplant_call(
     return {
         "verdict": _verdict(played),
         "reason": reason_of(played),
+        "reasons": list(played.reasons),
         "outcome": played.outcome,
         "seconds": played.seconds,
         "bridged_seconds": played.bridged_seconds,

@@ -106,20 +106,32 @@ function emulatedNetwork(world) {
     wantedKey: () => wanted && wanted.key,
   };
 
-  /** A few of the platform's voices; one that does not exist is undefined there too. */
+  /**
+   * The platform's voices; one that does not exist is undefined there too. There are thousands,
+   * and more every month: the makers are known, and the form of their names. Yandex's are few,
+   * and one that never was is widely copied, so these are known one by one.
+   */
   function voices() {
-    const list = {};
-    const known =
-      'Amazon.en_US_Joanna Amazon.en_GB_Amy Amazon.de_DE_Marlene Amazon.fr_FR_Celine ' +
-      'Amazon.es_ES_Lucia Amazon.ru_RU_Tatyana Amazon.Neural.en_US_Joanna Default.en_US_Female ' +
-      'Default.en_US_Male Yandex.Neural.en_US_john Google.en_US_Standard_C';
-    for (const path of known.split(' ')) {
-      const names = path.split('.');
-      const last = names.pop();
-      const place = names.reduce((at, name) => (at[name] = at[name] || {}), list);
-      place[last] = { voice: path };
-    }
-    return list;
+    const maker = (known, inside = {}) =>
+      new Proxy(inside, {
+        get: (own, name) => own[name] || (known(String(name)) ? { voice: name } : undefined),
+      });
+    const local = (name) => /^[a-z]{2,3}_([A-Z][a-z]{3}_)?([A-Z]{2}|\d{3})_\w+$/.test(name);
+    const yandex =
+      'de_DE_lea en_US_john kk_KK_amira kk_KK_madi ru_RU_alena ru_RU_ermil ru_RU_filipp ' +
+      'ru_RU_jane ru_RU_madi_ru ru_RU_marina ru_RU_omazh ru_RU_zahar uz_UZ_nigora';
+    return {
+      Amazon: maker(local, { Neural: maker(local) }),
+      Default: maker((name) => local(name) && /_(Fem|M)ale$/.test(name)),
+      ElevenLabs: maker((name) => /^[A-Z][a-z]+$/.test(name)),
+      Google: maker(local),
+      IBM: { Neural: maker(local) },
+      Microsoft: { Neural: maker(local) },
+      SaluteSpeech: maker(local),
+      TBank: maker(local),
+      Yandex: { Neural: maker((name) => yandex.split(' ').includes(name)) },
+      YandexV3: maker(local),
+    };
   }
 
   function hashConstants() {

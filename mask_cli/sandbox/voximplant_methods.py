@@ -44,6 +44,7 @@ MESSAGES = {
     239: "The 'country_code' parameter is invalid.",
     240: "The 'phone_category_name' parameter is invalid.",
     241: "The 'phone_region_id' parameter is invalid.",
+    242: "The 'country_state' parameter is invalid.",
     243: "The 'phone_count' parameter is invalid.",
     281: "Account verification required.",
     331: "No phones in the stock.",

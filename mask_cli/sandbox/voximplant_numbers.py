@@ -9,6 +9,7 @@ from mask_cli.sandbox.voximplant_methods import Account, ApiError, Methods, Para
 from mask_cli.sandbox.voximplant_things import (
     REGIONS,
     SECONDS_OF_A_MONTH,
+    STATES,
     STOCK,
     Phone,
     Region,
@@ -39,7 +40,10 @@ def _categories(account: Account, parameters: Parameters) -> dict[str, object]:
             {
                 "country_code": country,
                 "phone_categories": [
-                    {"phone_category_name": name, "country_has_states": False}
+                    {
+                        "phone_category_name": name,
+                        "country_has_states": bool(_states_of(country, name)),
+                    }
                     for name in sorted(
                         {r.category for r in REGIONS if r.country == country and r.test in shown}
                     )
@@ -53,8 +57,17 @@ def _categories(account: Account, parameters: Parameters) -> dict[str, object]:
 @NUMBER_METHODS.add("GetPhoneNumberCountryStates", "country_code phone_category_name country_state")
 def _states(account: Account, parameters: Parameters) -> dict[str, object]:
     del account
-    _regions(parameters)
-    return {"result": []}
+    country = parameters.required("country_code")
+    category = parameters.text("phone_category_name")
+    _limited(list(REGIONS), (country, "country", 239), (category, "category", 240))
+    wanted = parameters.text("country_state")
+    return {
+        "result": [
+            {"country_state": state, "country_state_name": STATES[state]}
+            for state in _states_of(country, category)
+            if wanted in (None, state)
+        ]
+    }
 
 
 @NUMBER_METHODS.add(
@@ -178,21 +191,37 @@ def _sandbox(parameters: Parameters, default: str = "false") -> tuple[bool, ...]
 
 
 def _regions(parameters: Parameters) -> list[Region]:
-    """Return the regions that the parameters name; an unknown one is an error of its own."""
+    """Return the regions that the parameters name; an unknown one is an error of its own.
+
+    Where the category has states, one has to be named.
+    """
     country = parameters.text("country_code")
     category = parameters.text("phone_category_name")
+    state = parameters.text("country_state")
+    found = _limited(list(REGIONS), (country, "country", 239), (category, "category", 240))
+    if category is not None and state is None and any(region.state for region in found):
+        raise ApiError(242)
     number = parameters.integer("phone_region_id", error=241)
-    found = list(REGIONS)
-    for value, name, code in (
-        (country, "country", 239),
-        (category, "category", 240),
-        (number, "region_id", 241),
-    ):
+    return _limited(found, (state, "state", 242), (number, "region_id", 241))
+
+
+def _limited(found: list[Region], *wanted: tuple[object, str, int]) -> list[Region]:
+    for value, name, code in wanted:
         if value is not None:
             found = [region for region in found if getattr(region, name) == value]
             if not found:
                 raise ApiError(code)
     return found
+
+
+def _states_of(country: str, category: str | None) -> list[str]:
+    return sorted(
+        {
+            region.state
+            for region in REGIONS
+            if region.country == country and category in (None, region.category) and region.state
+        }
+    )
 
 
 def _on_offer(account: Account, regions: list[Region]) -> list[Phone]:

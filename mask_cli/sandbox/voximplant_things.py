@@ -47,7 +47,8 @@ class Secret:
 class Region:
     """A place whose numbers can be rented; prices are in cents.
 
-    `category` TEST holds the free numbers that cannot be shown as caller ID.
+    `category` TEST holds the free numbers that cannot be shown as caller ID. Where a category of a
+    country has states, each of its regions is in one.
     """
 
     region_id: int
@@ -58,6 +59,7 @@ class Region:
     price: int
     installation: int = 0
     verification: str | None = None
+    state: str | None = None
 
     @property
     def test(self) -> bool:
@@ -78,9 +80,10 @@ class Phone:
 
 
 TEST = "TEST"
+STATES = {"CA": "California", "WA": "Washington"}
 REGIONS = (
-    Region(2001, "US", "GEOGRAPHIC", "San Francisco", "415", 100),
-    Region(2002, "US", "GEOGRAPHIC", "Seattle", "206", 150, 200),
+    Region(2001, "US", "GEOGRAPHIC", "San Francisco", "415", 100, state="CA"),
+    Region(2002, "US", "GEOGRAPHIC", "Seattle", "206", 150, 200, state="WA"),
     Region(2003, "US", "TOLLFREE", "Toll-free", "800", 300, 500),
     Region(2004, "GB", "GEOGRAPHIC", "London", "20", 200, 0, "GB"),
     Region(2005, "US", TEST, "Test numbers", "500", 0),

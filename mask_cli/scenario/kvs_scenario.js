@@ -273,7 +273,7 @@ async function ask(text) {
   if (caller === null) return;
   await say(caller, text);
   if (!still(here)) return;
-  if (CONFIG.operator !== null) {
+  if (hasOperator()) {
     await pause(HINT_SECONDS);
     if (!still(here)) return;
     await say(caller, CONFIG.phrases.operator_hint);
@@ -372,6 +372,11 @@ function roleIn({ courier, client }) {
 /** @param {string} number */
 function notCallable(number) {
   return number.length < SHORTEST_NUMBER || CONFIG.numbers.includes(number);
+}
+
+/** Whether somebody can be called as operator: an operator who calls would only call himself. */
+function hasOperator() {
+  return CONFIG.operator !== null && !same(CONFIG.operator, callerNumber);
 }
 
 // ---- the other leg ----------------------------------------------------------------------------
@@ -546,7 +551,7 @@ function onOperatorKey() {
   /** @type {string[]} */
   const deaf = [State.WAITING, State.TALKING, State.ENDED];
   if (deaf.includes(state) || operatorTried || facts.reason === 'unknown_number') return;
-  if (CONFIG.operator !== null) {
+  if (hasOperator()) {
     decide('operator');
     guarded(callOperator());
     return;
@@ -580,7 +585,7 @@ async function giveUp(reason, text) {
   const here = enter(State.LEAVING);
   decide(reason);
   facts.outcome = 'refused';
-  if (CONFIG.operator === null || operatorTried) {
+  if (!hasOperator() || operatorTried) {
     await leave(text, false);
     return;
   }
@@ -607,7 +612,7 @@ async function leave(text, offer) {
   if (caller === null) return;
   await say(caller, text);
   if (!still(here)) return;
-  if (offer && CONFIG.operator !== null && !operatorTried) {
+  if (offer && hasOperator() && !operatorTried) {
     await say(caller, CONFIG.phrases.operator_hint);
     if (!still(here)) return;
     await pause(OFFER_SECONDS);

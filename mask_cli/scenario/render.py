@@ -87,8 +87,13 @@ def _split(text: str) -> tuple[str, dict[str, Any], str]:
     before, mark, rest = text.partition(_CONSTANT)
     try:
         read, end = json.JSONDecoder().raw_decode(rest)
-    except ValueError as error:
-        raise BadData("this text is not a scenario rendered by mask") from error
+    except (ValueError, RecursionError):
+        read = end = None
+    if not isinstance(read, dict):
+        raise BadData(
+            "this text is not a scenario rendered by mask",
+            hint="mask voximplant scenario render makes one",
+        )
     return before + mark, read, rest[end:]
 
 
@@ -136,7 +141,10 @@ def _check_numbers(settings: ScenarioSettings) -> None:
     if not settings.numbers:
         raise ConfigurationError("the scenario needs at least one rented number")
     if settings.operator in settings.numbers:
-        raise ConfigurationError(f"the operator {settings.operator} is one of our rented numbers")
+        raise ConfigurationError(
+            f"the operator {settings.operator} is one of our rented numbers",
+            hint="--operator names another, or none",
+        )
 
 
 def _check_ranges(settings: ScenarioSettings) -> None:

@@ -417,6 +417,13 @@ def test_a_search_asks_for_no_more_pages_than_it_shows(
     assert len(plivo.requests) == 1
 
 
+def test_a_type_that_plivo_does_not_know_is_not_sent(
+    run: Callable[..., Run], plivo: PlivoSandbox
+) -> None:
+    run("plivo", "number", "search", "US", "--type", "zz").failed(ExitCode.BAD_DATA, "one of local")
+    assert len(plivo.requests) == 0
+
+
 def test_a_search_takes_the_country_from_the_settings_or_asks_for_it(
     run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:

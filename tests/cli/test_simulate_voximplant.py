@@ -99,6 +99,44 @@ def test_a_script_can_assert_on_reason_or_verdict(mask: Mask) -> None:
     mask(*busy, "--expect", "nonsense").failed(ExitCode.USAGE)
 
 
+@pytest.mark.parametrize(
+    ("press", "reason"),
+    [
+        (("12345",), "ask_order"),
+        ((), "no_digits"),
+        (("123",), "bad_digits"),
+        (("99999",), "unknown_order"),
+        (("99999", "99999", "99999"), "too_many_attempts"),
+        (("99999", "12345"), "unknown_order"),
+    ],
+)
+def test_every_reason_that_can_be_expected_can_come_true(
+    mask: Mask, press: tuple[str, ...], reason: str
+) -> None:
+    add(mask)
+    keys = [word for one in press for word in ("--press", one)]
+    run = mask(*CALL, COURIER, *keys, "--expect", reason, *JSON).done()
+    assert reason in run.json["reasons"]
+    run = mask(*CALL, COURIER, *keys, "--expect", "unknown_number")
+    run.answered(ExitCode.DECLINED, "by way of ask_order", reason)
+
+
+def test_a_person_sees_the_report_too(mask: Mask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASK_PUBLIC_URL", "https://mask.example")
+    add(mask)
+    run = mask(*CALL, COURIER, "--press", "12345", "--format", "table").done()
+    (report,) = (line for line in run.err.splitlines() if line.startswith("Report: "))
+    for told in (
+        *("session 4217", "order 12345", "role courier", "outcome connected", "talk_seconds 30"),
+        *("reason courier_to_client", "legs: who caller, seconds", "; who party, seconds"),
+    ):
+        assert told in report
+    assert "•" not in report, "a time was taken for a number"
+    monkeypatch.delenv("MASK_PUBLIC_URL")
+    run = mask(*CALL, COURIER, "--press", "12345").done()
+    assert "Report:" not in run.err
+
+
 def test_the_operator_is_called_with_the_pound_key(
     mask: Mask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +150,24 @@ def test_the_operator_is_called_with_the_pound_key(
 )
 def test_a_call_that_cannot_be_played_is_refused(mask: Mask, wrong: tuple[str, str]) -> None:
     mask(*CALL, COURIER, *wrong).failed(ExitCode.USAGE)
+
+
+def test_phrases_can_be_heard_before_they_are_deployed(
+    mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rent(provider)
+    mask("voximplant", "up", "--app", "masking", "--number", NUMBER).done()
+    add(mask)
+    phrases = '{"voximplant": {"phrases": {"greeting": "Type {length} digits."}}}'
+    monkeypatch.setenv("MASK_PHRASES", mask.write("phrases.json", phrases))
+    text = mask("voximplant", "scenario", "render").done().out
+    ways = (mask.write("scenario.js", text), "")
+    for way, stdin in (ways, ("-", text)):
+        run = mask(*CALL, COURIER, "--press", "12345", "--scenario", way, *JSON, stdin=stdin)
+        assert run.done().json["events"][2]["text"] == "Type 5 digits."
+    run = mask(*CALL, COURIER, "--press", "12345", *JSON).done()
+    assert run.json["events"][2]["text"].startswith("Welcome.")
+    mask(*CALL, COURIER, "--scenario", "/nowhere.js").failed(ExitCode.UNREADABLE)
 
 
 def test_a_foreign_scenario_can_be_played_too(mask: Mask, provider: VoximplantSandbox) -> None:

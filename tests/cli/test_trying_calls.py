@@ -167,10 +167,16 @@ def test_a_simulation_stores_nothing(stocked: Mask) -> None:
 @pytest.mark.parametrize(
     "words",
     [("--press", "12a"), ("--press", ""), ("--callee", "sleeps"), ("--expect", "fine"),
-     ("--via", "carrier-pigeon")],
+     ("--via", "carrier-pigeon"), ("--scenario", "s.js")],
 )  # fmt: skip
 def test_wrong_words_are_a_mistake_of_the_script(stocked: Mask, words: tuple[str, ...]) -> None:
     stocked("simulate", *CALL, *words).failed(ExitCode.USAGE)
+
+
+def test_a_called_number_that_is_none_is_refused_via_both(stocked: Mask) -> None:
+    for via in ("plivo", "voximplant"):
+        run = stocked("simulate", "--via", via, "--caller", COURIER, "--called", "abc")
+        run.failed(ExitCode.BAD_DATA, "not a phone number")
 
 
 def test_a_running_webhook_can_be_tried_and_keeps_the_call(

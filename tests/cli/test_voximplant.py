@@ -202,13 +202,74 @@ def test_deploy_uploads_only_what_differs(mask: Mask, provider: VoximplantSandbo
     assert changes(provider) == ["SetScenarioInfo"]
 
 
-def test_turning_reports_off_by_leaving_out_a_flag_is_shown(
+OPERATOR = ("--operator", "+14155550109")
+BARE_UP, DEPLOY = UP[:-2], ("voximplant", "scenario", "deploy")
+
+
+def live(provider: VoximplantSandbox) -> tuple[str | None, str | None]:
+    """Return operator and report URL of the one deployed scenario."""
+    (text,) = standing(provider)["scenarios"].values()
+    read = configuration_of(text)
+    return read["operator"], read["report_url"]
+
+
+@pytest.mark.parametrize("again", [DEPLOY, BARE_UP])
+def test_leaving_out_a_flag_takes_nothing_away_that_is_live(
+    mask: Mask, provider: VoximplantSandbox, again: tuple[str, ...]
+) -> None:
+    rent(provider, NUMBER)
+    mask(*UP, *OPERATOR).done()
+    run = mask(*again, *JSON).done()
+    assert (run.json["changed"], run.json["kept"]) == (False, ["operator", "report_url"])
+    assert live(provider) == ("14155550109", REPORT[1])
+    assert "operator: +1•••••••0109 is kept as it is deployed; --operator none" in run.err
+    assert "not reported" not in run.err
+
+
+def test_flags_given_one_after_the_other_add_up(mask: Mask, provider: VoximplantSandbox) -> None:
+    rent(provider, NUMBER)
+    mask(*BARE_UP, *OPERATOR).done()
+    mask(*UP).done()
+    mask(*DEPLOY, "--number", NUMBER).done()
+    assert live(provider) == ("14155550109", REPORT[1])
+
+
+def test_operator_and_reports_are_taken_away_in_so_many_words(
+    mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rent(provider, NUMBER)
+    mask(*UP, *OPERATOR).done()
+    run = mask(*DEPLOY, "--report-url", "none").done()
+    assert "report_url: https://mask.example/voximplant/calls -> none" in run.err
+    assert live(provider) == ("14155550109", None)
+    monkeypatch.setenv("MASK_OPERATOR", "+14155550108")
+    mask(*BARE_UP, "--operator", "none").done()
+    assert live(provider) == (None, None)
+    assert not mask(*BARE_UP, "--operator", "none", *JSON).done().json["changed"]
+
+
+def test_a_setting_is_a_wish_that_replaces_what_is_deployed(
+    mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rent(provider, NUMBER)
+    mask(*UP, *OPERATOR).done()
+    monkeypatch.setenv("MASK_OPERATOR", "+14155550108")
+    monkeypatch.setenv("MASK_PUBLIC_URL", "https://other.example")
+    mask(*DEPLOY).done()
+    assert live(provider) == ("14155550108", "https://other.example/voximplant/calls")
+
+
+def test_what_somebody_edited_is_refused_before_it_is_kept(
     mask: Mask, provider: VoximplantSandbox
 ) -> None:
     rent(provider, NUMBER)
-    mask(*UP).done()
-    run = mask("voximplant", "scenario", "deploy", "--dry-run")
-    assert "report_url: https://mask.example/voximplant/calls -> none" in run.done().err
+    mask(*UP, *OPERATOR).done()
+    (scenario,) = provider.account.scenarios.values()
+    scenario.text = scenario.text.replace("https://mask.example", "http://mask.example")
+    mask(*DEPLOY).failed(ExitCode.REFUSED, "changed by somebody else")
+    mask(*DEPLOY, "--force").failed(ExitCode.CONFIGURATION, "report_url")
+    mask(*DEPLOY, "--force", *REPORT).done()
+    assert live(provider) == ("14155550109", REPORT[1])
 
 
 def test_an_application_given_by_its_id_is_the_same_application(
@@ -344,6 +405,29 @@ def test_check_finds_a_broken_scenario(mask: Mask) -> None:
     run.answered(ExitCode.PARTLY)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"ring_timeout": 30', '"ring_timeout": 3600', "ring_timeout is 3600"),
+        ("Amazon.en_US_Joanna", "Yandex.Neural.en_US_alyss", "has no voice"),
+    ],
+)
+def test_an_edit_of_the_files_configuration_is_found(
+    mask: Mask, old: str, new: str, says: str
+) -> None:
+    text = mask("voximplant", "scenario", "render", "--number", NUMBER).out
+    assert old in text
+    run = mask("voximplant", "scenario", "check", "-", *JSON, stdin=text.replace(old, new))
+    run.answered(ExitCode.PARTLY)
+    (wrong,) = (row for row in run.json if row["passed"] is False)
+    assert says in wrong["detail"]
+
+
+def test_a_foreign_script_is_told_the_way_to_ours(mask: Mask) -> None:
+    run = mask("voximplant", "scenario", "check", "-", stdin="VoxEngine.terminate();")
+    run.failed(ExitCode.BAD_DATA, "mask voximplant scenario render")
+
+
 def test_render_without_a_number_says_so(mask: Mask) -> None:
     mask("voximplant", "scenario", "render").failed(ExitCode.CONFIGURATION, "rented number")
 
@@ -386,7 +470,41 @@ def test_rules_are_created_once_listed_and_deleted(mask: Mask, provider: Voximpl
 def test_a_rule_in_use_is_not_deleted_unasked(mask: Mask, provider: VoximplantSandbox) -> None:
     rent(provider, NUMBER)
     mask(*UP).done()
-    mask("voximplant", "rule", "delete", "mask-0100").failed(ExitCode.CONFLICT, "--yes")
+    delete = ("voximplant", "rule", "delete", "mask-0100")
+    dry = mask(*delete, "--dry-run", *JSON).done()
+    assert "calls to +1•••••••0100 run no scenario then" in dry.err
+    assert not dry.json["changed"]
+    mask(*delete).failed(ExitCode.REFUSED, "+1•••••••0100", "--yes goes on")
+    assert provider.account.rules
+    mask(*delete, "--yes").done()
+    assert not provider.account.rules
+
+
+def test_a_rules_dry_run_shows_what_would_be_made(mask: Mask, provider: VoximplantSandbox) -> None:
+    rent(provider, NUMBER)
+    create = ("voximplant", "rule", "create")
+    mask(*create, NUMBER, "--dry-run").failed(ExitCode.NOT_FOUND, "no such scenario")
+    mask("voximplant", "scenario", "deploy", "--number", NUMBER).done()
+    run = mask(*create, NUMBER, "--dry-run", *JSON).done()
+    assert run.json == {
+        "rule_id": None,
+        "name": "mask-0100",
+        "pattern": NUMBER,
+        "scenarios": ["mask-masking"],
+        "changed": False,
+    }
+    assert "create_rule mask-0100: pattern: none -> +1•••••••0100" in run.err
+    assert provider.account.rules == {}
+    mask(*create, SECOND).failed(ExitCode.NOT_FOUND, "not rented here")
+
+
+def test_a_bad_name_is_told_before_a_number_that_is_elsewhere(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    rent(provider, NUMBER)
+    mask(*UP).done()
+    run = mask("voximplant", "up", "--app", "Bad Name", "--number", NUMBER)
+    run.failed(ExitCode.BAD_DATA, "not a name for an application")
 
 
 def test_renting_shows_the_price_and_needs_consent(mask: Mask, provider: VoximplantSandbox) -> None:
@@ -400,6 +518,17 @@ def test_renting_shows_the_price_and_needs_consent(mask: Mask, provider: Voximpl
     assert mask(*rent_, "--yes", *JSON).done().json["changed"]
     assert not mask(*rent_, "--yes", *JSON).done().json["changed"]
     assert provider.account.balance == 9_650
+
+
+def test_an_operator_chooses_the_state_to_search(mask: Mask, provider: VoximplantSandbox) -> None:
+    run = mask("voximplant", "number", "search", "US", "--state", "wa", *JSON).done()
+    assert {(offer["region"], offer["state"]) for offer in run.json} == {("Seattle", "WA")}
+    run = mask("voximplant", "number", "search", "US", "--state", "zz")
+    run.failed(ExitCode.BAD_DATA, "--state takes CA, WA")
+    elsewhere = ("voximplant", "number", "rent", NUMBER, "--yes", "--state", "ca")
+    mask(*elsewhere).failed(ExitCode.NOT_FOUND)
+    mask(*elsewhere[:-1], "WA").done()
+    assert changes(provider) == ["AttachPhoneNumber"]
 
 
 def test_the_audit_of_money_names_the_number(mask: Mask, provider: VoximplantSandbox) -> None:

@@ -22,6 +22,7 @@ PLACE = {
     "country_code": "US",
     "phone_category_name": "GEOGRAPHIC",
     "phone_region_id": 2001,
+    "country_state": "CA",
 }
 
 
@@ -215,9 +216,12 @@ def test_the_walk_to_a_number_is_that_of_the_documentation(plain: VoximplantAPI)
     (country,) = plain.get_phone_number_categories(country_code="US")["result"]
     names = [one["phone_category_name"] for one in country["phone_categories"]]
     assert names == ["GEOGRAPHIC", "TOLLFREE"]
-    assert plain.get_phone_number_country_states(country_code="US")["result"] == []
+    have = [one["country_has_states"] for one in country["phone_categories"]]
+    assert have == [True, False]
     place = {"country_code": "US", "phone_category_name": "GEOGRAPHIC"}
-    regions = plain.get_phone_number_regions(**place)
+    states = plain.get_phone_number_country_states(**place)["result"]
+    assert states[0] == {"country_state": "CA", "country_state_name": "California"}
+    regions = plain.get_phone_number_regions(**place, country_state="CA")
     assert set(regions) == {"result"}
     assert regions["result"][0]["phone_price"] == 1.0
     offers = plain.get_new_phone_numbers(**PLACE, count=2)
@@ -250,6 +254,8 @@ def test_without_money_nothing_is_rented(plain: VoximplantAPI, sandbox: Voximpla
     [
         ({"country_code": "ZZ"}, 239),
         ({"phone_category_name": "MOBILE"}, 240),
+        ({"country_state": None}, 242),
+        ({"country_state": "ZZ"}, 242),
         ({"phone_region_id": 9}, 241),
         ({"phone_count": 0}, 243),
         ({"phone_count": 6}, 332),

@@ -159,6 +159,23 @@ def test_offers_tell_where_and_for_how_much(vox: VoximplantAccount) -> None:
     assert [region.name for region in vox.regions("US", "TOLLFREE")] == ["Toll-free"]
 
 
+def test_a_country_with_states_is_searched_state_by_state(vox: VoximplantAccount) -> None:
+    states = {region.name: region.state for region in vox.regions("US")}
+    assert states == {"San Francisco": "CA", "Seattle": "WA", "Toll-free": None}
+    assert [region.name for region in vox.regions("US", state="WA")] == ["Seattle"]
+    assert [region.state for region in vox.regions("GB")] == [None]
+    with pytest.raises(BadData, match="state") as refused:
+        list(vox.regions("US", state="ZZ"))
+    assert refused.value.hint == "--state takes CA, WA"
+
+
+def test_a_number_of_a_state_can_be_rented(
+    vox: VoximplantAccount, sandbox: VoximplantSandbox
+) -> None:
+    assert vox.rent(offer_of(vox, PhoneNumber("+12065550101")))
+    assert attempts(sandbox, "GetPhoneNumberCountryStates") == 1
+
+
 def test_a_number_is_paid_for_once(vox: VoximplantAccount, sandbox: VoximplantSandbox) -> None:
     offer = offer_of(vox, NUMBER)
     assert vox.rent(offer)
@@ -294,6 +311,7 @@ READS: dict[str, Callable[[VoximplantAccount], object]] = {
     "GetRules": lambda vox: vox.rules("1"),
     "GetPhoneNumbers": lambda vox: vox.find_number(NUMBER),
     "GetPhoneNumberCategories": lambda vox: list(vox.regions("US")),
+    "GetPhoneNumberCountryStates": lambda vox: list(vox.regions("US", "GEOGRAPHIC")),
     "GetPhoneNumberRegions": lambda vox: list(vox.regions("US", "GEOGRAPHIC")),
     "GetNewPhoneNumbers": lambda vox: list(vox.offers(next(vox.regions("US")))),
     "GetSecretValue": lambda vox: vox.secret("1", "MASK_REPORT_SECRET"),

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mask_cli.errors import BadData, ConfigurationError
-from mask_cli.sandbox.scenario_bench import CHECKS, SETTINGS, Bench, Check
+from mask_cli.models import PhoneNumber
+from mask_cli.sandbox.scenario_bench import CHECKS, COURIER, PHRASES, SETTINGS, Bench, Check
 from mask_cli.sandbox.scenario_check import (
     EXEMPT,
     ROWS,
     CheckResult,
     check,
+    configuration_of_file,
     covered,
     run_check,
     types,
 )
 from mask_cli.sandbox.scenario_mutations import MUTATIONS, Mutation, caught
-from mask_cli.scenario.render import LONGEST_TEXT, ScenarioSettings, render, template
+from mask_cli.scenario.render import (
+    LONGEST_TEXT,
+    ScenarioSettings,
+    configuration_of,
+    render,
+    template,
+    template_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,6 +108,81 @@ def test_an_edited_text_is_checked_as_it_stands() -> None:
     edited = render(SETTINGS).replace("Logger.hideTones(true);", "")
     failed = [one.name for one in check(edited) if one.passed is False]
     assert failed == ["log-lines-hold-no-digits"]
+
+
+WRONG: list[tuple[str, object, str]] = [
+    ("attempts", 99, "attempts is 99"),
+    ("attempts", "3", "wrong kind"),
+    ("order_digits", 1, "order_digits is 1"),
+    ("operator", SETTINGS.numbers[0].digits, "one of our rented numbers"),
+    ("operator", "12", "not a"),
+    ("numbers", [], "at least one"),
+    ("numbers", [14156667777], "numbers"),
+    ("ring_timeout", 3600, "ring_timeout is 3600"),
+    ("report_url", "http://voximplant.com/", "report_url"),
+    ("recording", True, "recording"),
+    ("key_prefix", "a b", "key_prefix"),
+    ("voice", "no voice", "is not a voice"),
+    ("phrases", {}, "phrases"),
+    ("phrases", PHRASES | {"order_announcement": "You are connected."}, "{order}"),
+    ("phrases", PHRASES | {"goodbye": "Call +1 415 555 0100."}, "phone number"),
+    ("added", 1, "added"),
+]
+
+
+def reconfigured(**changes: object) -> str:
+    text = render(SETTINGS)
+    after = configuration_of(text) | changes
+    return template_of(text).replace("MASK_CONFIG", json.dumps(after))
+
+
+@pytest.mark.parametrize(("name", "value", "says"), WRONG, ids=lambda one: str(one)[:20])
+def test_a_configuration_that_render_refuses_does_not_pass(
+    name: str, value: object, says: str
+) -> None:
+    (result,) = configuration_of_file(reconfigured(**{name: value}))
+    assert (result.name, result.passed) == ("configuration", False)
+    assert says in (result.detail or "")
+    assert "4156667777" not in (result.detail or "")
+
+
+@pytest.mark.parametrize("voice", ["Yandex.Neural.en_US_alyss", "Nobody.en_US_x", "Amazon.Joanna"])
+def test_a_voice_that_the_platform_does_not_have_does_not_pass(voice: str) -> None:
+    ruled, played = configuration_of_file(reconfigured(voice=voice))
+    assert (ruled.passed, played.passed) == (True, False)
+    assert played.detail == f"the platform has no voice {voice}"
+
+
+@pytest.mark.parametrize(
+    "voice",
+    [
+        *(
+            "Google.en_GB_Wavenet_A",
+            "Google.sr_RS_Standard_A",
+            "Microsoft.Neural.zh_CN_YunxiNeural",
+        ),
+        *("Default.de_DE_Female", "ElevenLabs.Alice", "Amazon.Neural.en_US_Joanna"),
+    ],
+)
+def test_a_real_voice_passes(voice: str) -> None:
+    assert all(one.passed for one in configuration_of_file(reconfigured(voice=voice)))
+
+
+def test_what_callers_meet_is_played_as_the_file_says() -> None:
+    text = render(SETTINGS)
+    deaf = text.replace("if (hasOperator()) {\n    decide", "if (false) {\n    decide")
+    assert deaf != text
+    assert configuration_of_file(deaf)[-1].passed is False
+    unreported = ScenarioSettings(SETTINGS.numbers, order_digits=10, key_prefix="", attempts=1)
+    busy = replace(unreported, operator=PhoneNumber(f"+{COURIER}"), ring_timeout=5)
+    for settings in (unreported, busy, replace(unreported, call_time_limit=10)):
+        assert all(one.passed for one in configuration_of_file(render(settings)))
+
+
+def test_a_foreign_text_is_refused_with_the_way_to_one_of_ours() -> None:
+    with pytest.raises(BadData) as error:
+        check("const CONFIG = [1];")
+    assert "scenario render" in (error.value.hint or "")
 
 
 def test_types_are_skipped_in_words_where_there_is_no_compiler(
