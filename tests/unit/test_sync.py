@@ -403,7 +403,7 @@ def test_an_unanswered_delete_is_repeated_until_it_is_sure(bench: Bench) -> None
     assert bench.pending() == []
 
 
-@pytest.mark.parametrize("code", [1, 2, 332])
+@pytest.mark.parametrize("code", [127, 332])
 def test_an_error_that_could_mean_a_missing_key_leaves_no_ended_order_reachable(
     bench: Bench, code: int
 ) -> None:
