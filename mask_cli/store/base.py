@@ -259,6 +259,18 @@ class Store(Protocol):
         """Forget the base: nothing of ours is there any more."""
         ...
 
+    def add_trace(self, order: str, target: Target, digest: str, expires_at: int) -> None:
+        """Keep what we wrote there and are about to replace or delete: it may come back."""
+        ...
+
+    def traces(self, order: str, target: Target) -> list[tuple[str, int]]:
+        """Return what we once wrote there: digests and expiries."""
+        ...
+
+    def drop_traces(self, now: int) -> int:
+        """Forget what has expired wherever it might have come back; return how many."""
+        ...
+
     def drop_gone_items(self, target: Target, now: int) -> int:
         """Forget base rows whose item has expired there and whose mapping is gone here."""
         ...

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mask_cli.errors import ExitCode
+from mask_cli.sandbox.voximplant_kvs import Stored
 from mask_cli.store.locks import RunLock
 from tests.cli.conftest import DAY, NOON, PARTIES, remote_values
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mask_cli.sandbox.voximplant import VoximplantSandbox
-    from mask_cli.sandbox.voximplant_kvs import Stored
     from tests.cli.conftest import FixedClock, Mask
 
 JSON = ("--format", "json")
@@ -32,8 +32,6 @@ def filled(mask: Mask, count: int, *more: str) -> list[str]:
 
 
 def stand(provider: VoximplantSandbox, key: str, value: str = "x", days: int = 1) -> Stored:
-    from mask_cli.sandbox.voximplant_kvs import Stored
-
     item = Stored(key, value, provider.clock.now() + days * DAY)
     provider.store().set(item)
     return item
@@ -340,6 +338,53 @@ def test_a_replaced_database_does_not_empty_the_provider(
     assert len(remote_values(provider)) == 21
     assert mask("sync", "--full", "--force", *JSON).done().json["deleted"] == 12
     assert "order:99999" in remote_values(provider)
+
+
+@pytest.mark.parametrize("how", ["delete", "expire"])
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_keys_that_another_database_wrote_for_orders_ended_here_are_not_deleted(
+    mask: Mask, provider: VoximplantSandbox, how: str, force: tuple[str, ...]
+) -> None:
+    orders = filled(mask, 20, "--push")
+    values = remote_values(provider)
+    mask(how, *orders).done()
+    assert remote_values(provider) == {}
+    for key, (value, _) in values.items():
+        # The same orders, imported there a little later.
+        stand(provider, key, value, days=9)
+    theirs = remote_values(provider)
+
+    run = mask("sync", "--full", *force, *JSON).done()
+
+    assert (run.json["foreign"], run.json["orphan"], run.json["deleted"]) == (20, 0, 0)
+    assert remote_values(provider) == theirs
+
+
+def test_a_strangers_keys_at_a_place_never_written_to_are_not_deleted(
+    mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = filled(mask, 3, "--push")
+    values = remote_values(provider)
+    mask("delete", *orders).done()
+    for key, (value, _) in values.items():
+        provider.store().set(Stored(key.replace("order:", "o2:"), value, NOON + 10 * DAY))
+    monkeypatch.setenv("MASK_KEY_PREFIX", "o2:")
+    assert [row["reason"] for row in mask("drift", *JSON).done().json] == ["foreign"] * 3
+    assert mask("sync", "--full", "--force", *JSON).done().json["deleted"] == 0
+    assert len(remote_values(provider)) == 3
+
+
+def test_late_writes_that_could_be_a_strangers_are_within_the_limit(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    orders = filled(mask, 12, "--push")
+    items = provider.items()
+    mask("delete", *orders).done()
+    for item in items.values():
+        provider.store().set(item)
+    mask("sync", "--full").failed(ExitCode.REFUSED, "12 of 0", "--force")
+    assert mask("sync", "--full", "--force", *JSON).done().json["deleted"] == 12
+    assert remote_values(provider) == {}
 
 
 @pytest.mark.parametrize("how", ["delete", "expire", "prune"])

@@ -24,6 +24,7 @@ class _Data:
     mappings: dict[str, Mapping] = field(default_factory=dict)
     items: dict[tuple[str, str], RemoteItem] = field(default_factory=dict)
     applications: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    traces: set[tuple[str, str, str, int]] = field(default_factory=set)
     audit: list[AuditRow] = field(default_factory=list)
     revision: int = 0
 
@@ -107,6 +108,18 @@ class MemoryStore:
 
     def drop_item(self, order: str, target: Target) -> None:
         self._data.items.pop((target.id, order), None)
+
+    def add_trace(self, order: str, target: Target, digest: str, expires_at: int) -> None:
+        self._data.traces.add((target.id, order, digest, expires_at))
+
+    def traces(self, order: str, target: Target) -> list[tuple[str, int]]:
+        found = self._data.traces
+        return sorted((d, at) for place, o, d, at in found if (place, o) == (target.id, order))
+
+    def drop_traces(self, now: int) -> int:
+        gone = {trace for trace in self._data.traces if trace[3] <= now}
+        self._data.traces -= gone
+        return len(gone)
 
     def drop_gone_items(self, target: Target, now: int) -> int:
         gone = [

@@ -347,6 +347,20 @@ def test_only_base_rows_that_mean_nothing_any_more_are_dropped(store: Store) -> 
     assert store.item("44444", ELSEWHERE) is not None
 
 
+def test_what_was_written_at_one_place_is_not_taken_for_ours_at_another(store: Store) -> None:
+    put_item(store, RemoteItem("12345"), ELSEWHERE)
+    with store.writing():
+        for _ in range(2):
+            store.add_trace("12345", TARGET, "d", NOW + 1)
+        store.add_trace("12345", TARGET, "e", NOW)
+
+    assert sorted(store.traces("12345", TARGET)) == [("d", NOW + 1), ("e", NOW)]
+    assert store.traces("12345", ELSEWHERE) == store.traces("54321", TARGET) == []
+    with store.writing():
+        assert store.drop_traces(NOW) == 1
+    assert store.traces("12345", TARGET) == [("d", NOW + 1)]
+
+
 def test_a_place_never_written_to_has_no_base_and_harms_none(store: Store) -> None:
     put_item(store, RemoteItem("12345", 1, 1, "d", NOW + 1), ELSEWHERE)
 

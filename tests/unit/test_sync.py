@@ -390,6 +390,35 @@ def test_an_order_deleted_after_an_unanswered_write_does_not_stay_reachable(
     assert bench.pending() == []
 
 
+def test_what_may_come_back_after_a_deletion_is_known_for_our_own(bench: Bench) -> None:
+    first = bench.put()
+    bench.push()
+    bench.sandbox.faults.add("silent", times=0)
+    second = bench.put(courier=OTHER)
+    bench.push()
+    bench.sandbox.faults.clear()
+    bench.forget()
+    # Whatever becomes of the unanswered write, nothing but its trace tells whose it was.
+    bench.time[0] = bench.push().until
+
+    assert bench.push().outcome is Outcome.DELETED
+
+    key = bench.store.digest_key()
+    assert set(bench.store.traces("12345", bench.target)) == {
+        (keyed_digest(key, remote_value(mapping)), mapping.expires_at)
+        for mapping in (first, second)
+    }
+
+
+def test_a_write_that_was_surely_not_made_leaves_no_trace(bench: Bench) -> None:
+    bench.put()
+    bench.sandbox.faults.add("error", code=332)
+    bench.push()
+    bench.forget()
+    bench.push()
+    assert bench.store.traces("12345", bench.target) == []
+
+
 def test_an_unanswered_delete_is_read_back(bench: Bench) -> None:
     bench.put()
     bench.push()
