@@ -103,6 +103,14 @@ class Staging(Protocol):
         """
         ...
 
+    def audit(self, now: int, actor: str, *, replace: bool) -> int:
+        """Write an audit row for each order that `apply` will change, or that the audit knows.
+
+        Without it the audit's last word on an order would be an earlier one, its deletion
+        perhaps. New orders have none: the import's own row counts them. Inside `writing()`.
+        """
+        ...
+
     def apply(self, now: int, *, replace: bool) -> ImportCounts:
         """Store what is staged; conflicting rows overwrite (`replace`) or are skipped.
 

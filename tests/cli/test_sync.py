@@ -340,6 +340,18 @@ def test_a_replaced_database_does_not_empty_the_provider(
     assert "order:99999" in remote_values(provider)
 
 
+def test_an_order_imported_anew_is_not_taken_for_one_that_was_deleted(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    orders = filled(mask, 20, "--push")
+    mask("delete", *orders).done()
+    filled(mask, 20, "--push")
+    mask.query("DELETE FROM mappings")
+    for words in (("sync",), ("sync", "--full")):
+        mask(*words).failed(ExitCode.REFUSED, "20 of 20", "--force")
+    assert len(remote_values(provider)) == 20
+
+
 @pytest.mark.parametrize("how", ["delete", "expire"])
 @pytest.mark.parametrize("force", [(), ("--force",)])
 def test_keys_that_another_database_wrote_for_orders_ended_here_are_not_deleted(
