@@ -47,18 +47,24 @@ def remote_part(mask: AppContext, mapping: Mapping, now: int) -> Record:
 
 
 def remote_records(mask: AppContext, limit: int | None) -> Iterator[Record]:
-    """Yield what stands at the provider under our prefix; `known` tells what is in the base.
+    """Return what stands at the provider under our prefix; `known` tells what is in the base.
+
+    All of it is there before the first record: half a list would look like a whole one.
 
     Without a prefix only the keys of the base are looked at: others may be anybody's.
     `state` is that of the order here: expired also when only the base knows of it, None when
     nothing does.
     """
     target, store = opened(mask)
-    digits, now = mask.settings["order_digits"], mask.now()
     items = (
         store.items(target.key_prefix) if target.key_prefix else _base_items(mask, target, store)
     )
-    for item in islice(items, limit):
+    return _records(mask, target, list(islice(items, limit)))
+
+
+def _records(mask: AppContext, target: Target, items: list[KeyValueItem]) -> Iterator[Record]:
+    digits, now = mask.settings["order_digits"], mask.now()
+    for item in items:
         order = item.key.removeprefix(target.key_prefix)
         mapping, known = mask.store.get(order), mask.store.item(order, target) is not None
         ended = State.EXPIRED if known else None

@@ -505,6 +505,26 @@ def test_a_list_that_could_not_be_had_is_not_taken_for_an_empty_one(
         mask(*words, "--format", chosen).failed(ExitCode.DENIED, "Forbidden command")
 
 
+@pytest.mark.parametrize("chosen", ["csv", "tsv", "json", "jsonl", "table"])
+@pytest.mark.parametrize("prefix", ["order:", ""])
+def test_half_a_list_is_not_taken_for_a_whole_one(
+    mask: Mask,
+    provider: VoximplantSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    chosen: str,
+    prefix: str,
+) -> None:
+    monkeypatch.setenv("MASK_KEY_PREFIX", prefix)
+    rows = "".join(f"{n:05d},12222222222,13333333333\n" for n in range(60))
+    mask("import", "-", "--push", stdin="order,courier,client\n" + rows).done()
+    for words in (("list", "--remote"), ("voximplant", "kv", "list")):
+        # One page of keys, or one item, comes; what is asked for after it does not.
+        provider.faults.add("error", times=0, skip=1, code=104, message="Forbidden command")
+        mask(*words, "--format", chosen).failed(ExitCode.DENIED, "Forbidden command")
+        provider.faults.clear()
+    assert len(mask("list", "--remote", *JSON).done().json) == 60
+
+
 def test_a_refusal_for_good_is_told_and_shown_as_failed(
     mask: Mask, provider: VoximplantSandbox, clock: FixedClock
 ) -> None:
