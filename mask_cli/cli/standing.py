@@ -7,7 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mask_cli.errors import ConfigurationError
-from mask_cli.models import Mapping, PhoneNumber, State, Target, remote_state, remote_value
+from mask_cli.models import Mapping, PhoneNumber, State, Target, keyed_digest, remote_state
+from mask_cli.reconcile import Seen, drift_of
 from mask_cli.records import Record, gone_record
 from mask_cli.redaction import redacted_text
 from mask_cli.times import format_time
@@ -33,16 +34,19 @@ def opened(mask: AppContext) -> tuple[Target, KeyValueStore]:
 
 
 def remote_part(mask: AppContext, mapping: Mapping, now: int) -> Record:
-    """Ask the provider for a mapping's item; return what `show --remote` adds."""
+    """Ask the provider for a mapping's item; return what `show --remote` adds.
+
+    `agrees` when `drift` would not name the order.
+    """
     target, store = opened(mask)
     item = store.get(target.key(mapping.order))
-    if item is None:
-        return {"remote_item": None, "agrees": mapping.expires_at <= now}
-    parties = _parties(item)
-    agrees = mapping.expires_at > now and item.value == remote_value(mapping)
+    seen, key = None, mask.store.digest_key()
+    if item is not None:
+        seen = Seen(keyed_digest(key, item.value or ""), item.expires_at)
+    base = mask.store.item(mapping.order, target)
     return {
-        "remote_item": {**parties, "expires_at": format_time(item.expires_at)},
-        "agrees": agrees,
+        "remote_item": item and {**_parties(item), "expires_at": format_time(item.expires_at)},
+        "agrees": drift_of(mapping.order, mapping, base, seen, now=now, key=key) is None,
     }
 
 

@@ -184,6 +184,22 @@ def test_list_and_show_tell_what_stands_there_and_whose_it_is(
     assert (shown["remote_item"], shown["agrees"]) == (None, False)
 
 
+def test_show_does_not_call_right_what_drift_calls_wrong(
+    mask: Mask, provider: VoximplantSandbox, clock: FixedClock
+) -> None:
+    mask(*GUIDES_CALL).done()
+    provider.store().set(Stored("order:12345", VALUE, NOON + 60 * DAY))
+    (row,) = mask("drift", *JSON).json
+    assert row["reason"] == "expiry_differs"
+    assert mask("show", "12345", "--remote", *JSON).done().json["agrees"] is False
+    mask("sync", "--full").done()
+    assert mask("show", "12345", "--remote", *JSON).done().json["agrees"] is True
+    # The provider keeps no longer than 90 days: what was cut there is right.
+    mask("extend", "12345", "--by", "120d").done()
+    clock.pass_(60)
+    assert mask("show", "12345", "--remote", *JSON).done().json["agrees"] is True
+
+
 @pytest.mark.parametrize("prefix", ["", "order:"])
 def test_an_order_that_is_gone_here_and_reachable_there_is_not_left_out(
     mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch, prefix: str
