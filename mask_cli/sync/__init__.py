@@ -110,7 +110,10 @@ class SyncReport:
     counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     problems: dict[str, str] = field(default_factory=dict)
     error: MaskError | None = None
-    """The last one, unless something was refused: that does not pass by itself."""
+    """The last one, unless something was refused: that does not pass by itself.
+
+    That an order waits for a lease says less than any other.
+    """
     ended_by: MaskError | None = None
     """What made going on useless: credentials, a role or settings that are not accepted."""
     stopped: bool = False
@@ -128,7 +131,8 @@ class SyncReport:
         if push.error is not None:
             if len(self.problems) < _MOST_PROBLEMS:
                 self.problems[push.order] = push.error.message
-            if not isinstance(self.error, ProviderRefused):
+            waits = push.outcome is Outcome.WAITING
+            if self.error is None or not (waits or isinstance(self.error, ProviderRefused)):
                 self.error = push.error
 
     def stops(self, until: float | None) -> bool:

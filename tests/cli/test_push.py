@@ -431,9 +431,20 @@ def test_an_untrusted_provider_gets_no_numbers(
     trusted = str(provider.ca_file)
     for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name)
-    failing(mask)
+    assert "Hint: REQUESTS_CA_BUNDLE or SSL_CERT_FILE name other" in failing(mask).err
+    mask("sync").answered(ExitCode.TRY_LATER, "Hint: REQUESTS_CA_BUNDLE", "mask sync goes on")
     assert provider.requests.entries() == []
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", trusted)
+    healed(mask, provider, clock)
+
+
+def test_an_endpoint_that_is_somebody_elses_is_named_where_nothing_could_be_sent(
+    mask: Mask, provider: VoximplantSandbox, clock: FixedClock
+) -> None:
+    provider.faults.add("redirect", times=0)
+    assert "check the setting voximplant.endpoint; then mask sync" in failing(mask).err
+    clock.pass_(60)
+    assert "check the setting voximplant.endpoint" in mask("sync").err
     healed(mask, provider, clock)
 
 
