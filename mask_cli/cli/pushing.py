@@ -65,10 +65,13 @@ def push_pending(
     assert mask.site is not None, "asked before"  # noqa: S101
     try:
         target = mask.site.looked_up(mask.store)
-        if manner is None or not manner.force:
-            refuse_orphans(*mask.upkeep.orphans(target, mask.now()))
+        # Mostly nothing waits, and of a million orders that is not seen for nothing: look once.
         total = mask.upkeep.count_pending(target, mask.now())
-        report = synced(mask, mask.upkeep.pending_orders(target, mask.now()), total, manner)
+        report = SyncReport()
+        if total:
+            if manner is None or not manner.force:
+                refuse_orphans(*mask.upkeep.orphans(target, mask.now()))
+            report = synced(mask, mask.upkeep.pending_orders(target, mask.now()), total, manner)
     except MaskError as error:
         if counts is None or not stored:
             raise

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mask_cli.errors import ExitCode
 from mask_cli.sandbox.voximplant_kvs import Stored
 from mask_cli.store.locks import RunLock
+from mask_cli.store.upkeep import SqliteUpkeep
 from tests.cli.conftest import DAY, NOON, PARTIES, remote_values
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mask_cli.models import Target
     from mask_cli.sandbox.voximplant import VoximplantSandbox
     from tests.cli.conftest import FixedClock, Mask
 
@@ -242,6 +244,26 @@ def test_closing_a_lock_does_not_let_others_into_a_transaction(home: Path) -> No
         pass
     first.close()
     second.close()
+
+
+def test_an_idle_run_does_not_read_a_million_orders_again_and_again(
+    mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = filled(mask, 3, "--push")
+    read: list[str] = []
+    pieces = SqliteUpkeep._pieces
+
+    def counted(self: SqliteUpkeep, sql: str, target: Target, now: int) -> Any:
+        read.append(sql)
+        return pieces(self, sql, target, now)
+
+    monkeypatch.setattr(SqliteUpkeep, "_pieces", counted)
+    assert mask("sync", *JSON).done().json["pending"] == 0
+    assert read == []
+    mask("delete", orders[0], "--no-push").done()
+    assert mask("sync", *JSON).done().json["deleted"] == 1
+    assert read
+    assert len(remote_values(provider)) == 2
 
 
 # Drift
