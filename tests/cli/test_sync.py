@@ -291,8 +291,33 @@ def test_drift_tells_each_difference_and_changes_nothing(
     ]
     assert remote_values(provider) == before
     assert "1 missing, 1 changed, 0 expiry_differs, 1 orphan, 1 foreign" in run.err
+    counts = {"missing": 1, "changed": 1, "expiry_differs": 0, "orphan": 1, "foreign": 1}
+    run = mask("drift", "--counts", *JSON)
+    assert (run.code, run.json, run.err) == (ExitCode.PENDING, counts, "")
     for kind in ("jsonl", "csv", "tsv", "table"):
         assert mask("drift", "--format", kind).code == ExitCode.PENDING
+        run = mask("drift", "--counts", "--format", kind)
+        assert run.code == ExitCode.PENDING
+        assert "missing" in run.out
+
+
+def test_a_quiet_drift_does_not_write_to_cron_when_all_is_well(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    filled(mask, 2, "--push")
+    for words in (("drift",), ("drift", "--counts")):
+        run = mask(*words, "--quiet").done()
+        assert (run.out, run.err) == ("", "")
+    stand(provider, "order:99999")
+    assert mask("drift", "--counts", *JSON).done().json["foreign"] == 1
+
+
+def test_drift_without_a_provider_is_a_list_all_the_same(mask: Mask) -> None:
+    for words in (("drift",), ("sync", "--full", "--dry-run", "--exit-code")):
+        run = mask(*words, *JSON).done()
+        assert run.json == []
+        assert "No provider is configured" in run.err
+    assert set(mask("drift", "--counts", *JSON).done().json.values()) == {0}
 
 
 def test_sync_full_mends_tells_of_others_and_leaves_foreign_keys(
