@@ -128,6 +128,7 @@ class RemoteItem:
     is known to be there. `intent` names a request that may have been sent and not
     acknowledged: `set` or `delete`. Until `lease_until` nobody else may write that order.
     `refused` is the revision, or DELETION, that the provider last said no to; 0 is none.
+    `intent_digest` is that of the value which an open `set` may have written.
     """
 
     order: str
@@ -142,6 +143,12 @@ class RemoteItem:
     attempts: int = 0
     last_error: str | None = None
     refused: int = 0
+    intent_digest: str | None = None
+
+    def written(self) -> list[tuple[str, int]]:
+        """Return what we wrote there, or may have: digests and expiries."""
+        pairs = (self.digest, self.expires_at), (self.intent_digest, self.intent_expires_at)
+        return [(digest, at) for digest, at in pairs if digest is not None and at is not None]
 
 
 def remote_value(mapping: Mapping) -> str:

@@ -189,6 +189,7 @@ class Orders:
         pruned = sum(self.store.forget_expired(before, limit))
         with self.store.writing():
             audit = self.store.prune_audit(self.now - retention)
+            self.store.drop_traces(self.now)
             if pruned or audit:
                 self._audit("prune", None, f"{pruned} mappings, {audit} audit rows")
         return {"pruned": pruned, "audit": audit}

@@ -10,12 +10,13 @@ did something there:
 | active | any  | another value       | `changed`        | written             |
 | active | any  | another expiry      | `expiry_differs` | written             |
 | none   | yes  | there               | `orphan`         | deleted             |
-| none   | none | there, ended here   | `orphan`         | deleted             |
-| none   | none | there               | `foreign`        | reported, no more   |
+| none   | none | what we wrote once  | `orphan`         | deleted             |
+| none   | none | anything else       | `foreign`        | reported, no more   |
 
-"None" of local is a mapping that is gone or has expired. "Ended here": the last word of the audit
-on that order is `expire` or `delete`, so what stands there is a late echo of our own write. So it
-is with a base that holds no revision, which a deletion leaves while an attempt may come late.
+"None" of local is a mapping that is gone or has expired; of base, one that names nothing which
+still stands there. "What we wrote once": value and expiry are those of a *trace*, which every
+write of ours leaves when it is replaced or deleted. So it is a late echo of it, or a stranger's
+key that cannot be told from one; for those the limit on orphans counts it.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mask_cli.errors import SafetyStop
-from mask_cli.models import RENEW_BELOW, keyed_digest, remote_value
+from mask_cli.models import RENEW_BELOW, keyed_digest, needs_push, remote_value
 from mask_cli.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from mask_cli.models import Mapping, RemoteItem
 
@@ -129,13 +130,17 @@ def drift_of(
     now: int,
     key: bytes,
     gone_on_purpose: bool = False,
+    traces: Collection[tuple[str, int]] = (),
 ) -> Drift | None:
     """Return how an order differs, if it does; `key` is that of the base's digests.
 
     `gone_on_purpose`: the last that was done to the order here was to expire or delete it.
+    `traces`: digests and expiries that we wrote there and replaced or deleted.
     """
     if mapping is None or mapping.expires_at <= now:
-        return _left_over(order, mapping, item, seen, key=key, explained=gone_on_purpose)
+        # The same rule that makes a deletion pending: what has expired there is not ours.
+        base = item if needs_push(mapping, item, now) else None
+        return _left_over(order, mapping, base, seen, explained=gone_on_purpose, traces=traces)
     reason = _reason(mapping, item, seen, now=now, key=key)
     if reason is None:
         return None
@@ -176,22 +181,21 @@ def _left_over(
     item: RemoteItem | None,
     seen: Seen | None,
     *,
-    key: bytes,
     explained: bool,
+    traces: Collection[tuple[str, int]],
 ) -> Drift | None:
     """Return the drift of what stands there for an order that has ended here."""
     if seen is None:
         return None
-    written_by_us = mapping is not None and seen.digest == keyed_digest(key, remote_value(mapping))
-    ours = item is not None or written_by_us
+    echo = item is None and (seen.digest, seen.expires_at) in traces
     if item is not None:
         ended_early = mapping is not None and mapping.expires_at < (item.expires_at or 0)
         explained = explained or item.intent is not None or ended_early
     return Drift(
         order,
-        Reason.ORPHAN if ours else Reason.FOREIGN,
-        by_others=not ours or (item is not None and _differs(item, seen)),
-        explained=explained,
+        Reason.FOREIGN if item is None and not echo else Reason.ORPHAN,
+        by_others=not echo if item is None else _differs(item, seen),
+        explained=explained and item is not None,
         local_expires_at=mapping.expires_at if mapping else None,
         remote_expires_at=seen.expires_at,
     )
@@ -201,15 +205,14 @@ def _by_others(item: RemoteItem | None, seen: Seen | None, now: int) -> bool:
     """Tell whether somebody else made it so; an open intent may have been ours."""
     if item is None:
         return seen is not None
-    if item.intent is not None or item.revision is None:
-        return False
     if seen is None:
-        return (item.expires_at or 0) > now
+        nothing_known = item.intent is not None or item.revision is None
+        return not nothing_known and (item.expires_at or 0) > now
     return _differs(item, seen)
 
 
 def _differs(item: RemoteItem, seen: Seen) -> bool:
-    if item.intent is not None:
+    if item.intent is not None or item.revision is None:
         return False
     return (seen.digest, seen.expires_at) != (item.digest, item.expires_at)
 

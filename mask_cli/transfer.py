@@ -170,7 +170,9 @@ def _applied(staging: Staging, store: PooledStore, run: _Run, now: int) -> Impor
             orders += [row.order for row in staging.conflicts(now)]
         overwritten = [store.get(order) for order in orders]
         store.pool.release([mapping for mapping in overwritten if mapping], now)
-    counts = staging.apply(now, replace=options.on_conflict == "replace")
+    overwrite = options.on_conflict == "replace"
+    staging.audit(now, options.actor, replace=overwrite)
+    counts = staging.apply(now, replace=overwrite)
     if options.on_conflict == "fail":
         # The conflicting ones were not skipped but rejected.
         counts = ImportCounts(counts.added, counts.updated, counts.unchanged, 0)

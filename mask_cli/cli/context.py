@@ -13,6 +13,7 @@ from mask_cli.errors import (
     ExitCode,
     MaskError,
     PartlyDone,
+    ProviderRefused,
     ProviderUnavailable,
     TryLater,
 )
@@ -342,7 +343,13 @@ def not_sent(errors: Sequence[MaskError]) -> MaskError:
     kind = TryLater if later else PartlyDone
     return kind(
         f"stored here, but not yet at the provider: {errors[0].message}",
-        hint="mask sync sends what is pending; do not repeat this command"
+        hint=with_way_out(errors[0], "mask sync sends what is pending; do not repeat this command")
         if later
         else errors[0].hint or "mask sync tries again when that is mended",
     )
+
+
+def with_way_out(error: MaskError | None, hint: str) -> str:
+    """Return a hint after the provider's: what waiting does not mend has to be told."""
+    known = error.hint if isinstance(error, ProviderUnavailable | ProviderRefused) else None
+    return f"{known}; then {hint}" if known else hint

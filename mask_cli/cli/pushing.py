@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mask_cli.cli.context import not_sent
+from mask_cli.cli.context import not_sent, with_way_out
 from mask_cli.errors import MaskError, PartlyDone, SafetyStop, TryLater
 from mask_cli.reconcile import refuse_orphans
 from mask_cli.sync import Outcome, SyncReport, sync_record
@@ -65,10 +65,13 @@ def push_pending(
     assert mask.site is not None, "asked before"  # noqa: S101
     try:
         target = mask.site.looked_up(mask.store)
-        if manner is None or not manner.force:
-            refuse_orphans(*mask.upkeep.orphans(target, mask.now()))
+        # Mostly nothing waits, and of a million orders that is not seen for nothing: look once.
         total = mask.upkeep.count_pending(target, mask.now())
-        report = synced(mask, mask.upkeep.pending_orders(target, mask.now()), total, manner)
+        report = SyncReport()
+        if total:
+            if manner is None or not manner.force:
+                refuse_orphans(*mask.upkeep.orphans(target, mask.now()))
+            report = synced(mask, mask.upkeep.pending_orders(target, mask.now()), total, manner)
     except MaskError as error:
         if counts is None or not stored:
             raise
@@ -166,11 +169,13 @@ def _failure(report: SyncReport, total: int, *, stored: bool) -> MaskError | Non
     if report.counts[Outcome.REFUSED]:
         return PartlyDone(
             f"{report.counts[Outcome.REFUSED]} of {total} were refused by the provider",
-            hint="mask list --pending shows them; mask doctor checks the settings",
+            hint=with_way_out(
+                report.error, "mask list --pending shows them; mask doctor checks the settings"
+            ),
         )
     if report.pending or report.stopped:
         return TryLater(
             "not everything could be sent" if not report.stopped else "stopped before the end",
-            hint="what is left stays pending; mask sync goes on with it",
+            hint=with_way_out(report.error, "mask sync goes on with what is left pending"),
         )
     return None

@@ -9,7 +9,7 @@ import typer
 from mask_cli.cli.pushing import Manner, push_pending
 from mask_cli.cli.standing import opened
 from mask_cli.errors import ExitCode
-from mask_cli.reconcile import PLAN_FIELDS, Reason, drift_record
+from mask_cli.reconcile import PLAN_FIELDS, Reason, drift_record, planned
 from mask_cli.redaction import redacted_text
 from mask_cli.sync.remote import RemoteReader, correct_base
 
@@ -40,15 +40,26 @@ def remote_plan(mask: AppContext, manner: Manner) -> Plan:
     return plan
 
 
-def tell_drift(mask: AppContext, manner: Manner, *, exit_code: bool) -> None:
-    """Print the plan, change nothing."""
-    plan = remote_plan(mask, manner)
-    mask.warn_of_clock()
+def tell_drift(mask: AppContext, manner: Manner, *, exit_code: bool, counts: bool = False) -> None:
+    """Print the plan, or its `counts` alone; change nothing."""
+    if mask.site is None:
+        plan = planned([], 0, found=False)
+        mask.output.say("No provider is configured: there is nothing to compare with.")
+    else:
+        plan = remote_plan(mask, manner)
+        mask.warn_of_clock()
+    if counts:
+        mask.output.counts(plan.counts(), well=not plan.changes)
+    else:
+        _tell_each(mask, plan)
+    if plan.changes and exit_code:
+        raise typer.Exit(ExitCode.PENDING)
+
+
+def _tell_each(mask: AppContext, plan: Plan) -> None:
     if plan.changes or not mask.output.quiet:
         mask.output.records(PLAN_FIELDS, (_record(mask, drift) for drift in plan.drifts))
     mask.output.say(", ".join(f"{count} {name}" for name, count in plan.counts().items()))
-    if plan.changes and exit_code:
-        raise typer.Exit(ExitCode.PENDING)
 
 
 def mend(mask: AppContext, manner: Manner) -> None:

@@ -7,7 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mask_cli.errors import ConfigurationError
-from mask_cli.models import Mapping, PhoneNumber, State, Target, remote_state, remote_value
+from mask_cli.models import Mapping, PhoneNumber, State, Target, keyed_digest, remote_state
+from mask_cli.reconcile import Seen, drift_of
 from mask_cli.records import Record, gone_record
 from mask_cli.redaction import redacted_text
 from mask_cli.times import format_time
@@ -33,32 +34,41 @@ def opened(mask: AppContext) -> tuple[Target, KeyValueStore]:
 
 
 def remote_part(mask: AppContext, mapping: Mapping, now: int) -> Record:
-    """Ask the provider for a mapping's item; return what `show --remote` adds."""
+    """Ask the provider for a mapping's item; return what `show --remote` adds.
+
+    `agrees` when `drift` would not name the order.
+    """
     target, store = opened(mask)
     item = store.get(target.key(mapping.order))
-    if item is None:
-        return {"remote_item": None, "agrees": mapping.expires_at <= now}
-    parties = _parties(item)
-    agrees = mapping.expires_at > now and item.value == remote_value(mapping)
+    seen, key = None, mask.store.digest_key()
+    if item is not None:
+        seen = Seen(keyed_digest(key, item.value or ""), item.expires_at)
+    base = mask.store.item(mapping.order, target)
     return {
-        "remote_item": {**parties, "expires_at": format_time(item.expires_at)},
-        "agrees": agrees,
+        "remote_item": item and {**_parties(item), "expires_at": format_time(item.expires_at)},
+        "agrees": drift_of(mapping.order, mapping, base, seen, now=now, key=key) is None,
     }
 
 
 def remote_records(mask: AppContext, limit: int | None) -> Iterator[Record]:
-    """Yield what stands at the provider under our prefix; `known` tells what is in the base.
+    """Return what stands at the provider under our prefix; `known` tells what is in the base.
+
+    All of it is there before the first record: half a list would look like a whole one.
 
     Without a prefix only the keys of the base are looked at: others may be anybody's.
     `state` is that of the order here: expired also when only the base knows of it, None when
     nothing does.
     """
     target, store = opened(mask)
-    digits, now = mask.settings["order_digits"], mask.now()
     items = (
         store.items(target.key_prefix) if target.key_prefix else _base_items(mask, target, store)
     )
-    for item in islice(items, limit):
+    return _records(mask, target, list(islice(items, limit)))
+
+
+def _records(mask: AppContext, target: Target, items: list[KeyValueItem]) -> Iterator[Record]:
+    digits, now = mask.settings["order_digits"], mask.now()
+    for item in items:
         order = item.key.removeprefix(target.key_prefix)
         mapping, known = mask.store.get(order), mask.store.item(order, target) is not None
         ended = State.EXPIRED if known else None

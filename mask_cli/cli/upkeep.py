@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mask_cli.cli.options import DryRun, Limit, NoPush, duration, grace
-from mask_cli.cli.pushing import JOBS, MOST_JOBS, Manner, mannered, push_deletions, push_pending
+from mask_cli.cli.pushing import JOBS, MOST_JOBS, mannered, push_deletions, push_pending
 from mask_cli.cli.reconciling import mend, tell_drift
 from mask_cli.doctor import CHECK_FIELDS, PENDING_LIMIT, Patient, all_well, examined
 from mask_cli.errors import ExitCode
@@ -52,11 +52,13 @@ def sync(
     """Send what is pending to the provider."""
     mask: AppContext = ctx.obj
     manner = mannered(mask, jobs, rate, timeout, force=force)
-    if mask.site is None:
+    if dry_run and full:
+        tell_drift(mask, manner, exit_code=exit_code)
+    elif mask.site is None:
         mask.output.counts(sync_record(SyncReport(), 0))
         mask.output.say("No provider is configured: there is nowhere to send to.")
     elif dry_run:
-        (tell_drift if full else _tell_pending)(mask, manner, exit_code=exit_code)
+        _tell_pending(mask, exit_code=exit_code)
     else:
         with mask.running("sync"):
             (mend if full else push_pending)(mask, manner=manner)
@@ -64,13 +66,18 @@ def sync(
 
 def drift(
     ctx: typer.Context,
+    counts: Annotated[
+        bool, typer.Option("--counts", help="Print one record: how many there are of each reason.")
+    ] = False,
     jobs: Jobs = JOBS,
     rate: Rate = None,
     timeout: Timeout = None,
     force: Force = False,
 ) -> None:
     """Tell how the provider differs from here: exit 3 when something would be done about it."""
-    sync(ctx, True, True, jobs, rate, timeout, force, True)  # noqa: FBT003 (as on the command line)
+    mask: AppContext = ctx.obj
+    manner = mannered(mask, jobs, rate, timeout, force=force)
+    tell_drift(mask, manner, exit_code=True, counts=counts)
 
 
 def prune(
@@ -169,8 +176,7 @@ def _tell_pruned(
     mask.output.counts({**counts, "deleted": 0, "pending": waiting}, well=not dry_run)
 
 
-def _tell_pending(mask: AppContext, manner: Manner, *, exit_code: bool) -> None:
-    del manner
+def _tell_pending(mask: AppContext, *, exit_code: bool) -> None:
     target = mask.target()
     if target is None:
         assert mask.site is not None, "asked before"  # noqa: S101

@@ -64,8 +64,9 @@ def kv_list(
     target, store = opened(mask)
     prefix = target.key_prefix if namespace is None else namespace
     items = store.items(prefix) if prefix else store.keys()
-    shown = (item_record(mask, item) for item in islice(items, limit))
-    mask.output.records(ITEM_FIELDS, shown)
+    # Half a list on stdout would look like a whole one: all of it is there before the first line.
+    found = list(islice(items, limit))
+    mask.output.records(ITEM_FIELDS, (item_record(mask, item) for item in found))
 
 
 @kv.command("get")

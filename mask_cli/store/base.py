@@ -103,6 +103,14 @@ class Staging(Protocol):
         """
         ...
 
+    def audit(self, now: int, actor: str, *, replace: bool) -> int:
+        """Write an audit row for each order that `apply` will change, or that the audit knows.
+
+        Without it the audit's last word on an order would be an earlier one, its deletion
+        perhaps. New orders have none: the import's own row counts them. Inside `writing()`.
+        """
+        ...
+
     def apply(self, now: int, *, replace: bool) -> ImportCounts:
         """Store what is staged; conflicting rows overwrite (`replace`) or are skipped.
 
@@ -257,6 +265,18 @@ class Store(Protocol):
 
     def drop_item(self, order: str, target: Target) -> None:
         """Forget the base: nothing of ours is there any more."""
+        ...
+
+    def add_trace(self, order: str, target: Target, digest: str, expires_at: int) -> None:
+        """Keep what we wrote there and are about to replace or delete: it may come back."""
+        ...
+
+    def traces(self, order: str, target: Target) -> list[tuple[str, int]]:
+        """Return what we once wrote there: digests and expiries."""
+        ...
+
+    def drop_traces(self, now: int) -> int:
+        """Forget what has expired wherever it might have come back; return how many."""
         ...
 
     def drop_gone_items(self, target: Target, now: int) -> int:

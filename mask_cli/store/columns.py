@@ -21,7 +21,7 @@ OVERWRITING = "ON CONFLICT (order_number) DO UPDATE SET " + ", ".join(
 )
 ITEM = (
     "order_number, mapping_id, revision, digest, expires_at, intent, intent_token,"
-    " intent_expires_at, lease_until, attempts, last_error, refused"
+    " intent_expires_at, lease_until, attempts, last_error, refused, intent_digest"
 )
 _M = ", ".join(f"m.{name.strip()}" for name in MAPPING.split(","))
 _I = ", ".join(f"i.{name.strip()}" for name in ITEM.split(","))

@@ -230,6 +230,23 @@ def _006_runs(db: Database) -> None:
     )
 
 
+def _007_traces(db: Database) -> None:
+    # What we wrote there and then replaced or deleted, until it would have expired: it alone may
+    # come back by itself. Whatever else stands under a key without a base is a stranger's.
+    db.execute("ALTER TABLE remote_items ADD COLUMN intent_digest TEXT")
+    db.execute(
+        """
+        CREATE TABLE traces (
+            target_id INTEGER NOT NULL REFERENCES targets,
+            order_number TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            expires_at INTEGER NOT NULL,
+            PRIMARY KEY (target_id, order_number, digest, expires_at)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+
+
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _001_mappings,
     _002_base,
@@ -237,6 +254,7 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _004_pool,
     _005_calls,
     _006_runs,
+    _007_traces,
 )
 VERSION = len(MIGRATIONS)
 

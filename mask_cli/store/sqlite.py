@@ -195,7 +195,7 @@ class SqliteStore:
         """Store the base of an order at a target."""
         self.execute(
             f"INSERT OR REPLACE INTO remote_items (target_id, {ITEM})"
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             self._made_target_id(target),
             item.order,
             item.mapping_id,
@@ -209,6 +209,7 @@ class SqliteStore:
             item.attempts,
             item.last_error,
             item.refused,
+            item.intent_digest,
         )
 
     def drop_item(self, order: str, target: Target) -> None:
@@ -218,6 +219,25 @@ class SqliteStore:
             self._target_id(target),
             order,
         )
+
+    def add_trace(self, order: str, target: Target, digest: str, expires_at: int) -> None:
+        """Keep what we wrote there and are about to replace or delete."""
+        self.execute(
+            "INSERT OR IGNORE INTO traces VALUES (?,?,?,?)",
+            self._made_target_id(target),
+            order,
+            digest,
+            expires_at,
+        )
+
+    def traces(self, order: str, target: Target) -> list[tuple[str, int]]:
+        """Return what we once wrote there: digests and expiries."""
+        sql = "SELECT digest, expires_at FROM traces WHERE target_id = ? AND order_number = ?"
+        return [(row[0], row[1]) for row in self.rows(sql, self._target_id(target), order)]
+
+    def drop_traces(self, now: int) -> int:
+        """Forget what has expired wherever it might have come back."""
+        return self.execute("DELETE FROM traces WHERE expires_at <= ?", now)
 
     def drop_gone_items(self, target: Target, now: int) -> int:
         """Forget base rows whose item has expired there and whose mapping is gone here."""

@@ -42,6 +42,11 @@ _MIXED_UP = (
     " AND number IN (SELECT courier FROM incoming UNION SELECT client FROM incoming)))"
 )
 _UNCHANGED = f"({_SAME} AND NOT {_UPDATED})"
+_EXPIRES = f"CASE WHEN {_SAME} AND NOT i.moves_expiry THEN m.expires_at ELSE i.expires_at END"
+
+
+def _left_out(*, replace: bool) -> str:
+    return _UNCHANGED if replace else f"({_UNCHANGED} OR {_CONFLICT})"
 
 
 class SqliteStaging:
@@ -123,6 +128,23 @@ class SqliteStaging:
         sql = f"SELECT i.order_number FROM {_JOINED} WHERE m.expires_at <= :now"
         return [order for (order,) in self._connection.execute(sql, {"now": now})]
 
+    def audit(self, now: int, actor: str, *, replace: bool) -> int:
+        """Write the audit rows of orders that `apply` changes, or that it knows already."""
+        if self._store.row("SELECT 1 FROM mappings UNION ALL SELECT 1 FROM audit LIMIT 1") is None:
+            return 0
+        known = "SELECT 1 FROM audit a WHERE a.order_number = i.order_number"
+        return self._connection.execute(
+            f"""
+            INSERT INTO audit (at, actor, action, order_number, detail)
+            SELECT :now, :actor, 'import', i.order_number, CASE WHEN {_CONFLICT}
+                THEN 'replaced, ' ELSE '' END || 'until '
+                || strftime('%Y-%m-%dT%H:%M:%SZ', {_EXPIRES}, 'unixepoch')
+            FROM {_JOINED} WHERE NOT {_left_out(replace=replace)}
+                AND ({_ACTIVE} OR EXISTS ({known})) ORDER BY i.order_number
+            """,
+            {"now": now, "actor": actor},
+        ).rowcount
+
     def apply(self, now: int, *, replace: bool) -> ImportCounts:
         """Store what is staged; conflicting rows overwrite or are skipped."""
         if self._store.used_orders() == 0:
@@ -157,7 +179,6 @@ class SqliteStaging:
         if not count:
             return
         first = self._store.next_revisions(count)
-        left_out = _UNCHANGED if replace else f"({_UNCHANGED} OR {_CONFLICT})"
         revision = "row_number() OVER (ORDER BY i.order_number) + :before"
         self._connection.execute(
             f"""
@@ -167,9 +188,9 @@ class SqliteStaging:
                 CASE WHEN {_SAME} THEN m.virtual_number ELSE i.virtual_number END,
                 coalesce(i.note, CASE WHEN {_SAME} THEN m.note END),
                 CASE WHEN {_SAME} THEN m.created_at ELSE :now END, :now,
-                CASE WHEN {_SAME} AND NOT i.moves_expiry THEN m.expires_at ELSE i.expires_at END,
+                {_EXPIRES},
                 {revision}
-            FROM {_JOINED} WHERE NOT {left_out} {OVERWRITING}
+            FROM {_JOINED} WHERE NOT {_left_out(replace=replace)} {OVERWRITING}
             """,
             {"now": now, "before": first - 1},
         )

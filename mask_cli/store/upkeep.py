@@ -93,7 +93,7 @@ class SqliteUpkeep:
         """Tell whether the last that was done to an order was to expire or delete it."""
         row = self._store.row(
             "SELECT action FROM audit WHERE order_number = ? AND action IN"
-            " ('add', 'replace', 'reassign', 'extend', 'expire', 'delete')"
+            " ('add', 'replace', 'reassign', 'extend', 'import', 'expire', 'delete')"
             " ORDER BY audit_id DESC LIMIT 1",
             order,
         )

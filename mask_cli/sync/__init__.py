@@ -96,6 +96,7 @@ class Claim:
     mapping: Mapping | None
     intent: str
     expires_at: int
+    digest: str | None
     read_back: bool
     before: RemoteItem | None
     lease_until: int
@@ -109,7 +110,10 @@ class SyncReport:
     counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     problems: dict[str, str] = field(default_factory=dict)
     error: MaskError | None = None
-    """The last one, unless something was refused: that does not pass by itself."""
+    """The last one, unless something was refused: that does not pass by itself.
+
+    That an order waits for a lease says less than any other.
+    """
     ended_by: MaskError | None = None
     """What made going on useless: credentials, a role or settings that are not accepted."""
     stopped: bool = False
@@ -127,7 +131,8 @@ class SyncReport:
         if push.error is not None:
             if len(self.problems) < _MOST_PROBLEMS:
                 self.problems[push.order] = push.error.message
-            if not isinstance(self.error, ProviderRefused):
+            waits = push.outcome is Outcome.WAITING
+            if self.error is None or not (waits or isinstance(self.error, ProviderRefused)):
                 self.error = push.error
 
     def stops(self, until: float | None) -> bool:
@@ -216,23 +221,27 @@ class Pusher:
         if now < item.lease_until <= now + max(self.lease, _LONGEST_LEASE):
             return Push(order, Outcome.WAITING, _in_flight(item), item.lease_until)
         active = mapping if mapping and mapping.expires_at > now else None
+        digest = keyed_digest(store.digest_key(), remote_value(active)) if active else None
         claim = Claim(
             order,
             secrets.token_hex(8),
             active,
             "set" if active else "delete",
             remote_expiry(active, now) if active else 0,
+            digest,
             item.intent is not None,
             before,
             now + self.lease,
             time.monotonic(),
         )
+        leave_traces(store, item, self.target)
         store.put_item(
             replace(
                 item,
                 intent=claim.intent,
                 intent_token=claim.token,
                 intent_expires_at=claim.expires_at or None,
+                intent_digest=claim.digest,
                 lease_until=claim.lease_until,
                 attempts=item.attempts + 1,
             ),
@@ -322,7 +331,7 @@ class Pusher:
                 claim.order,
                 mapping_id=claim.mapping.mapping_id,
                 revision=claim.mapping.revision,
-                digest=keyed_digest(store.digest_key(), remote_value(claim.mapping)),
+                digest=claim.digest,
                 expires_at=claim.expires_at,
                 lease_until=lease_until,
             ),
@@ -346,7 +355,7 @@ class Pusher:
         if not unsure:
             item = replace(item, lease_until=0, intent_token=None)
             if not claim.read_back:
-                item = replace(item, intent=None, intent_expires_at=None)
+                item = replace(item, intent=None, intent_expires_at=None, intent_digest=None)
         self.store.put_item(item, self.target)
 
     def release(self, claim: Claim) -> None:
@@ -361,6 +370,12 @@ class Pusher:
     def _still_ours(self, claim: Claim) -> RemoteItem | None:
         item = self.store.item(claim.order, self.target)
         return item if item is not None and item.intent_token == claim.token else None
+
+
+def leave_traces(store: Store, item: RemoteItem, target: Target) -> None:
+    """Keep what we wrote, as it may come back once the base does not name it. In `writing()`."""
+    for digest, expires_at in item.written():
+        store.add_trace(item.order, target, digest, expires_at)
 
 
 def _in_flight(item: RemoteItem) -> TryLater:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mask_cli.errors import ProviderUnavailable, TryLater
 from mask_cli.models import RemoteItem, keyed_digest
 from mask_cli.reconcile import Drift, Plan, Reason, Seen, drift_of, planned
+from mask_cli.sync import leave_traces
 from mask_cli.sync.crew import Crew, Pace
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class RemoteReader:
             listing = self._listing()
             candidates = self._candidates(listing)
             drifts = list(self._confirmed(candidates, sample=not self._found))
-            drifts += self._foreign(listing)
+            drifts += self._unknown(listing)
         finally:
             self._halted.set()
         return planned(drifts, self._base, found=self._found)
@@ -156,20 +157,28 @@ class RemoteReader:
     def _drift(
         self, order: str, mapping: Mapping | None, item: RemoteItem | None, seen: Seen | None
     ) -> Drift | None:
-        purpose = self.upkeep.gone_on_purpose(order)
         return drift_of(
-            order, mapping, item, seen, now=self.clock(), key=self._key, gone_on_purpose=purpose
+            order,
+            mapping,
+            item,
+            seen,
+            now=self.clock(),
+            key=self._key,
+            gone_on_purpose=self.upkeep.gone_on_purpose(order),
+            traces=self.store.traces(order, self.target),
         )
 
-    def _foreign(self, listing: dict[str, Seen]) -> Iterator[Drift]:
-        """Yield what nothing here knows of, also not since the listing was read."""
+    def _unknown(self, listing: dict[str, Seen]) -> Iterator[Drift]:
+        """Yield what nothing here knows of; ask for what may be a late write of our own."""
+        traced = []
         for order, seen in listing.items():
-            _, mapping, item = self._known(order)
-            if mapping is None and item is None:
-                # A write of ours that came after its deletion: the order was ended here last.
-                ours = self.upkeep.gone_on_purpose(order)
-                reason = Reason.ORPHAN if ours else Reason.FOREIGN
-                yield Drift(order, reason, by_others=True, remote_expires_at=seen.expires_at)
+            if self.store.traces(order, self.target):
+                traced.append(order)
+            elif self._known(order)[1:] == (None, None):
+                yield Drift(
+                    order, Reason.FOREIGN, by_others=True, remote_expires_at=seen.expires_at
+                )
+        yield from self._asked(traced)
 
     def _side_by_side(
         self, work: Callable[[_Task], _Result | None], tasks: Iterator[_Task]
@@ -216,5 +225,7 @@ def correct_base(store: Store, target: Target, plan: Plan, now: int) -> None:
             for drift in batch:
                 item = store.item(drift.order, target) or RemoteItem(drift.order)
                 if item.intent is None or item.lease_until <= now:
-                    seen = replace(item, revision=None, expires_at=drift.remote_expires_at)
-                    store.put_item(seen, target)
+                    leave_traces(store, item, target)
+                    # The digest and this expiry together would be nothing that we wrote.
+                    at = drift.remote_expires_at
+                    store.put_item(replace(item, revision=None, digest=None, expires_at=at), target)

@@ -50,6 +50,17 @@ def test_conflicts_are_skipped_or_replaced_only_when_told(
     assert numbers(mask)["12345"][0] == courier
 
 
+def test_an_import_that_swaps_a_courier_does_not_hide_who_did_it(mask: Mask) -> None:
+    mask("import", "-", stdin=ROWS).done()
+    assert mask("audit", "--order", "12345", *JSON).done().json == []
+    swapped = ROWS.replace("12222222222", "14155550100")
+    mask("import", "-", "--on-conflict", "replace", stdin=swapped).done()
+
+    (row,) = mask("audit", "--order", "12345", *JSON).done().json
+    assert (row["action"], row["detail"][:9]) == ("import", "replaced,")
+    assert "4155550100" not in str(row)
+
+
 def test_conflicts_can_be_rejected_and_mended(mask: Mask) -> None:
     other_parties(mask)
     rejects = mask.home / "r.csv"

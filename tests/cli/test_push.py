@@ -184,6 +184,22 @@ def test_list_and_show_tell_what_stands_there_and_whose_it_is(
     assert (shown["remote_item"], shown["agrees"]) == (None, False)
 
 
+def test_show_does_not_call_right_what_drift_calls_wrong(
+    mask: Mask, provider: VoximplantSandbox, clock: FixedClock
+) -> None:
+    mask(*GUIDES_CALL).done()
+    provider.store().set(Stored("order:12345", VALUE, NOON + 60 * DAY))
+    (row,) = mask("drift", *JSON).json
+    assert row["reason"] == "expiry_differs"
+    assert mask("show", "12345", "--remote", *JSON).done().json["agrees"] is False
+    mask("sync", "--full").done()
+    assert mask("show", "12345", "--remote", *JSON).done().json["agrees"] is True
+    # The provider keeps no longer than 90 days: what was cut there is right.
+    mask("extend", "12345", "--by", "120d").done()
+    clock.pass_(60)
+    assert mask("show", "12345", "--remote", *JSON).done().json["agrees"] is True
+
+
 @pytest.mark.parametrize("prefix", ["", "order:"])
 def test_an_order_that_is_gone_here_and_reachable_there_is_not_left_out(
     mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch, prefix: str
@@ -415,9 +431,20 @@ def test_an_untrusted_provider_gets_no_numbers(
     trusted = str(provider.ca_file)
     for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name)
-    failing(mask)
+    assert "Hint: REQUESTS_CA_BUNDLE or SSL_CERT_FILE name other" in failing(mask).err
+    mask("sync").answered(ExitCode.TRY_LATER, "Hint: REQUESTS_CA_BUNDLE", "mask sync goes on")
     assert provider.requests.entries() == []
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", trusted)
+    healed(mask, provider, clock)
+
+
+def test_an_endpoint_that_is_somebody_elses_is_named_where_nothing_could_be_sent(
+    mask: Mask, provider: VoximplantSandbox, clock: FixedClock
+) -> None:
+    provider.faults.add("redirect", times=0)
+    assert "check the setting voximplant.endpoint; then mask sync" in failing(mask).err
+    clock.pass_(60)
+    assert "check the setting voximplant.endpoint" in mask("sync").err
     healed(mask, provider, clock)
 
 
@@ -503,6 +530,26 @@ def test_a_list_that_could_not_be_had_is_not_taken_for_an_empty_one(
     provider.faults.add("error", times=0, code=104, message="Forbidden command")
     for words in (("list", "--remote"), ("voximplant", "kv", "list")):
         mask(*words, "--format", chosen).failed(ExitCode.DENIED, "Forbidden command")
+
+
+@pytest.mark.parametrize("chosen", ["csv", "tsv", "json", "jsonl", "table"])
+@pytest.mark.parametrize("prefix", ["order:", ""])
+def test_half_a_list_is_not_taken_for_a_whole_one(
+    mask: Mask,
+    provider: VoximplantSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    chosen: str,
+    prefix: str,
+) -> None:
+    monkeypatch.setenv("MASK_KEY_PREFIX", prefix)
+    rows = "".join(f"{n:05d},12222222222,13333333333\n" for n in range(60))
+    mask("import", "-", "--push", stdin="order,courier,client\n" + rows).done()
+    for words in (("list", "--remote"), ("voximplant", "kv", "list")):
+        # One page of keys, or one item, comes; what is asked for after it does not.
+        provider.faults.add("error", times=0, skip=1, code=104, message="Forbidden command")
+        mask(*words, "--format", chosen).failed(ExitCode.DENIED, "Forbidden command")
+        provider.faults.clear()
+    assert len(mask("list", "--remote", *JSON).done().json) == 60
 
 
 def test_a_refusal_for_good_is_told_and_shown_as_failed(

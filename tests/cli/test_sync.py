@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mask_cli.errors import ExitCode
+from mask_cli.sandbox.voximplant_kvs import Stored
 from mask_cli.store.locks import RunLock
+from mask_cli.store.upkeep import SqliteUpkeep
 from tests.cli.conftest import DAY, NOON, PARTIES, remote_values
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mask_cli.models import Target
     from mask_cli.sandbox.voximplant import VoximplantSandbox
-    from mask_cli.sandbox.voximplant_kvs import Stored
     from tests.cli.conftest import FixedClock, Mask
 
 JSON = ("--format", "json")
@@ -32,8 +34,6 @@ def filled(mask: Mask, count: int, *more: str) -> list[str]:
 
 
 def stand(provider: VoximplantSandbox, key: str, value: str = "x", days: int = 1) -> Stored:
-    from mask_cli.sandbox.voximplant_kvs import Stored
-
     item = Stored(key, value, provider.clock.now() + days * DAY)
     provider.store().set(item)
     return item
@@ -246,6 +246,26 @@ def test_closing_a_lock_does_not_let_others_into_a_transaction(home: Path) -> No
     second.close()
 
 
+def test_an_idle_run_does_not_read_a_million_orders_again_and_again(
+    mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = filled(mask, 3, "--push")
+    read: list[str] = []
+    pieces = SqliteUpkeep._pieces
+
+    def counted(self: SqliteUpkeep, sql: str, target: Target, now: int) -> Any:
+        read.append(sql)
+        return pieces(self, sql, target, now)
+
+    monkeypatch.setattr(SqliteUpkeep, "_pieces", counted)
+    assert mask("sync", *JSON).done().json["pending"] == 0
+    assert read == []
+    mask("delete", orders[0], "--no-push").done()
+    assert mask("sync", *JSON).done().json["deleted"] == 1
+    assert read
+    assert len(remote_values(provider)) == 2
+
+
 # Drift
 
 
@@ -271,8 +291,33 @@ def test_drift_tells_each_difference_and_changes_nothing(
     ]
     assert remote_values(provider) == before
     assert "1 missing, 1 changed, 0 expiry_differs, 1 orphan, 1 foreign" in run.err
+    counts = {"missing": 1, "changed": 1, "expiry_differs": 0, "orphan": 1, "foreign": 1}
+    run = mask("drift", "--counts", *JSON)
+    assert (run.code, run.json, run.err) == (ExitCode.PENDING, counts, "")
     for kind in ("jsonl", "csv", "tsv", "table"):
         assert mask("drift", "--format", kind).code == ExitCode.PENDING
+        run = mask("drift", "--counts", "--format", kind)
+        assert run.code == ExitCode.PENDING
+        assert "missing" in run.out
+
+
+def test_a_quiet_drift_does_not_write_to_cron_when_all_is_well(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    filled(mask, 2, "--push")
+    for words in (("drift",), ("drift", "--counts")):
+        run = mask(*words, "--quiet").done()
+        assert (run.out, run.err) == ("", "")
+    stand(provider, "order:99999")
+    assert mask("drift", "--counts", *JSON).done().json["foreign"] == 1
+
+
+def test_drift_without_a_provider_is_a_list_all_the_same(mask: Mask) -> None:
+    for words in (("drift",), ("sync", "--full", "--dry-run", "--exit-code")):
+        run = mask(*words, *JSON).done()
+        assert run.json == []
+        assert "No provider is configured" in run.err
+    assert set(mask("drift", "--counts", *JSON).done().json.values()) == {0}
 
 
 def test_sync_full_mends_tells_of_others_and_leaves_foreign_keys(
@@ -340,6 +385,65 @@ def test_a_replaced_database_does_not_empty_the_provider(
     assert len(remote_values(provider)) == 21
     assert mask("sync", "--full", "--force", *JSON).done().json["deleted"] == 12
     assert "order:99999" in remote_values(provider)
+
+
+def test_an_order_imported_anew_is_not_taken_for_one_that_was_deleted(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    orders = filled(mask, 20, "--push")
+    mask("delete", *orders).done()
+    filled(mask, 20, "--push")
+    mask.query("DELETE FROM mappings")
+    for words in (("sync",), ("sync", "--full")):
+        mask(*words).failed(ExitCode.REFUSED, "20 of 20", "--force")
+    assert len(remote_values(provider)) == 20
+
+
+@pytest.mark.parametrize("how", ["delete", "expire"])
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_keys_that_another_database_wrote_for_orders_ended_here_are_not_deleted(
+    mask: Mask, provider: VoximplantSandbox, how: str, force: tuple[str, ...]
+) -> None:
+    orders = filled(mask, 20, "--push")
+    values = remote_values(provider)
+    mask(how, *orders).done()
+    assert remote_values(provider) == {}
+    for key, (value, _) in values.items():
+        # The same orders, imported there a little later.
+        stand(provider, key, value, days=9)
+    theirs = remote_values(provider)
+
+    run = mask("sync", "--full", *force, *JSON).done()
+
+    assert (run.json["foreign"], run.json["orphan"], run.json["deleted"]) == (20, 0, 0)
+    assert remote_values(provider) == theirs
+
+
+def test_a_strangers_keys_at_a_place_never_written_to_are_not_deleted(
+    mask: Mask, provider: VoximplantSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = filled(mask, 3, "--push")
+    values = remote_values(provider)
+    mask("delete", *orders).done()
+    for key, (value, _) in values.items():
+        provider.store().set(Stored(key.replace("order:", "o2:"), value, NOON + 10 * DAY))
+    monkeypatch.setenv("MASK_KEY_PREFIX", "o2:")
+    assert [row["reason"] for row in mask("drift", *JSON).done().json] == ["foreign"] * 3
+    assert mask("sync", "--full", "--force", *JSON).done().json["deleted"] == 0
+    assert len(remote_values(provider)) == 3
+
+
+def test_late_writes_that_could_be_a_strangers_are_within_the_limit(
+    mask: Mask, provider: VoximplantSandbox
+) -> None:
+    orders = filled(mask, 12, "--push")
+    items = provider.items()
+    mask("delete", *orders).done()
+    for item in items.values():
+        provider.store().set(item)
+    mask("sync", "--full").failed(ExitCode.REFUSED, "12 of 0", "--force")
+    assert mask("sync", "--full", "--force", *JSON).done().json["deleted"] == 12
+    assert remote_values(provider) == {}
 
 
 @pytest.mark.parametrize("how", ["delete", "expire", "prune"])

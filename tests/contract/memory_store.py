@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mask_cli.models import Mapping, PhoneNumber, RemoteItem, State, Target, needs_push
 from mask_cli.store.base import AuditRow, ImportCounts, IncomingRow, Selection
+from mask_cli.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ class _Data:
     mappings: dict[str, Mapping] = field(default_factory=dict)
     items: dict[tuple[str, str], RemoteItem] = field(default_factory=dict)
     applications: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    traces: set[tuple[str, str, str, int]] = field(default_factory=set)
     audit: list[AuditRow] = field(default_factory=list)
     revision: int = 0
 
@@ -107,6 +109,18 @@ class MemoryStore:
 
     def drop_item(self, order: str, target: Target) -> None:
         self._data.items.pop((target.id, order), None)
+
+    def add_trace(self, order: str, target: Target, digest: str, expires_at: int) -> None:
+        self._data.traces.add((target.id, order, digest, expires_at))
+
+    def traces(self, order: str, target: Target) -> list[tuple[str, int]]:
+        found = self._data.traces
+        return sorted((d, at) for place, o, d, at in found if (place, o) == (target.id, order))
+
+    def drop_traces(self, now: int) -> int:
+        gone = {trace for trace in self._data.traces if trace[3] <= now}
+        self._data.traces -= gone
+        return len(gone)
 
     def drop_gone_items(self, target: Target, now: int) -> int:
         gone = [
@@ -206,6 +220,26 @@ class MemoryStaging:
     def outlived(self, now: int) -> list[str]:
         kept = ((row.order, self._store.get(row.order)) for row in self._rows)
         return [order for order, m in kept if m and m.state(now) is State.EXPIRED]
+
+    def audit(self, now: int, actor: str, *, replace: bool) -> int:
+        found = [(row, self._told(row, now, overwrite=replace)) for row in sorted(self._rows)]
+        for row, detail in found:
+            if detail is not None:
+                self._store.add_audit(AuditRow(now, actor, "import", row.order, detail))
+        return sum(detail is not None for _, detail in found)
+
+    def _told(self, row: IncomingRow, now: int, *, overwrite: bool) -> str | None:
+        active, expires_at = self._active(row, now), row.expires_at
+        if active is None:
+            known = any(self._store.audit(row.order, 1))
+            return f"until {format_time(expires_at)}" if known else None
+        if not _same(row, active):
+            return f"replaced, until {format_time(expires_at)}" if overwrite else None
+        if not row.moves_expiry:
+            expires_at = active.expires_at
+        note = active.note if row.note is None else row.note
+        after = active.changed(now, expires_at=expires_at, note=note)
+        return f"until {format_time(expires_at)}" if after != active else None
 
     def apply(self, now: int, *, replace: bool) -> ImportCounts:
         counts = dict.fromkeys(("added", "updated", "unchanged", "skipped"), 0)

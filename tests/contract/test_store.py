@@ -24,6 +24,7 @@ from mask_cli.models import (
 )
 from mask_cli.store.base import AuditRow, ImportCounts, IncomingRow, Selection
 from mask_cli.store.sqlite import SqliteStore
+from mask_cli.times import format_time
 from tests.contract.memory_store import MemoryStore
 
 if TYPE_CHECKING:
@@ -347,6 +348,20 @@ def test_only_base_rows_that_mean_nothing_any_more_are_dropped(store: Store) -> 
     assert store.item("44444", ELSEWHERE) is not None
 
 
+def test_what_was_written_at_one_place_is_not_taken_for_ours_at_another(store: Store) -> None:
+    put_item(store, RemoteItem("12345"), ELSEWHERE)
+    with store.writing():
+        for _ in range(2):
+            store.add_trace("12345", TARGET, "d", NOW + 1)
+        store.add_trace("12345", TARGET, "e", NOW)
+
+    assert sorted(store.traces("12345", TARGET)) == [("d", NOW + 1), ("e", NOW)]
+    assert store.traces("12345", ELSEWHERE) == store.traces("54321", TARGET) == []
+    with store.writing():
+        assert store.drop_traces(NOW) == 1
+    assert store.traces("12345", TARGET) == [("d", NOW + 1)]
+
+
 def test_a_place_never_written_to_has_no_base_and_harms_none(store: Store) -> None:
     put_item(store, RemoteItem("12345", 1, 1, "d", NOW + 1), ELSEWHERE)
 
@@ -609,6 +624,44 @@ def test_conflicts_are_found_line_by_line_and_agreeing_rows_are_none(store: Stor
             found = staging.conflicts(NOW)
 
     assert found == [rows[2], rows[0]]
+
+
+def _audited(store: Store, *rows: IncomingRow, replace: bool) -> list[AuditRow]:
+    with store.staging() as staging:
+        staging.add(rows)
+        staging.take_duplicates()
+        with store.writing(keep=False):
+            count = staging.audit(NOW, "me", replace=replace)
+            found = list(store.audit(None, None))
+    assert len(found) - len(list(store.audit(None, None))) == count
+    return found[:count][::-1]
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_an_import_does_not_hide_who_changed_an_order(store: Store, replace: bool) -> None:
+    same = mapping("11111")
+    put(store, same, mapping("22222"), mapping("33333"), mapping("44444", NOW))
+    with store.writing():
+        for order in ("44444", "55555"):
+            store.add_audit(AuditRow(NOW - 9, "me", "delete", order))
+    until = NOW + 7
+    changed = [
+        row("22222", courier=OTHER.e164, expires_at=until),
+        row("33333", expires_at=until, moves_expiry=True),
+        row("44444", expires_at=until),
+        row("55555", expires_at=until),
+    ]
+    found = _audited(store, row("11111"), *changed, row("66666"), replace=replace)
+
+    told = f"until {format_time(until)}"
+    wanted = {"22222": f"replaced, {told}", "33333": told, "44444": told, "55555": told}
+    if not replace:
+        del wanted["22222"]
+    assert found == [AuditRow(NOW, "me", "import", o, detail) for o, detail in wanted.items()]
+
+
+def test_a_first_import_writes_no_audit_row_an_order(store: Store) -> None:
+    assert _audited(store, row("11111"), row("22222"), replace=True) == []
 
 
 def test_a_conflicting_row_is_skipped_whole_unless_it_may_replace(store: Store) -> None:

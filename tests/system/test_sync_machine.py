@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from mask_cli.errors import Conflict, MaskError, NotFound
-from mask_cli.models import DAY, Mapping, PhoneNumber, Target, remote_value
+from mask_cli.models import DAY, Mapping, PhoneNumber, Target, needs_push, remote_value
 from mask_cli.orders import NewMapping, Orders
 from mask_cli.providers import _voximplant_client
 from mask_cli.providers.voximplant import Voximplant, load_credentials
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 ORDERS = st.sampled_from(["00000", "00001"])
 PARTIES = st.sampled_from([PhoneNumber(f"+1415555010{n}") for n in range(4)])
-CLIENT = PhoneNumber("+13333333333")
+PARTY, CLIENT = PhoneNumber("+14155550100"), PhoneNumber("+13333333333")
 FAULTS = ("lost", "reset", "throttling", "html-200", "html-status", "too-many", "truncated")
 HOW = st.sampled_from(["well", "later", "lost", "reset", "throttling", "too-many"])
 FOREIGN = "order:77777"
@@ -95,6 +96,8 @@ class SyncMachine(RuleBasedStateMachine):
         self.target = Target(self.sandbox.endpoint, str(ACCOUNT_ID), "1", "order:")
         self.store = SqliteStore(Path(self.folder.name, "mask.db"))
         self.foreign: Stored | None = None
+        self.strangers: dict[str, Stored] = {}
+        self.in_our_way: list[Stored] = []
         self.meddled = False
 
     def teardown(self) -> None:
@@ -104,6 +107,12 @@ class SyncMachine(RuleBasedStateMachine):
             self.the_faults_end(full=False)
             self._others_have_the_last_word()
             self.the_faults_end(full=True)
+            self._strangers_take_the_numbers_of_orders_that_ended()
+            self.the_faults_end(full=True)
+            self.sync_full_elsewhere()
+            self._a_write_of_ours_comes_late()
+            self.the_faults_end(full=True)
+            self.strangers_are_untouched()
             self.store.close()
             self.account.close()
             for each in self.patches:
@@ -121,6 +130,27 @@ class SyncMachine(RuleBasedStateMachine):
         self.somebody_writes_there("00000", "x", 1)
         self.somebody_writes_there("00001", "x", 1)
 
+    def _strangers_take_the_numbers_of_orders_that_ended(self) -> None:
+        """Only what the base of that very place names is ours."""
+        for order, end in (("00000", self.delete), ("00001", self.expire)):
+            self.add(order, PhoneNumber("+14155550100"), DAY, "well")
+            end(order, "well")
+            self.a_stranger_writes(order, alike=True)
+            self.a_stranger_writes_elsewhere(order, alike=True)
+            assert {f"order:{order}", f"other:{order}"} <= self.strangers.keys()
+
+    def _a_write_of_ours_comes_late(self) -> None:
+        self.somebody_deletes_there("00000")
+        self.add("00000", PhoneNumber("+14155550100"), DAY, "well")
+        older = self.sandbox.items()["order:00000"]
+        self.reassign("00000", PhoneNumber("+14155550101"), "well")
+        newer = self.sandbox.items()["order:00000"]
+        self.delete("00000", "well")
+        for item in (newer, older):
+            self.sandbox.store().set(item)
+            self.meddled = True
+            self.the_faults_end(full=True)
+
     # What people do here
 
     @property
@@ -132,6 +162,9 @@ class SyncMachine(RuleBasedStateMachine):
             self.local.pop(order, None)
         else:
             self.local[order] = after
+            if after.expires_at > self.now and f"order:{order}" in self.strangers:
+                # What is written for our order overwrites it.
+                self.in_our_way.append(self.strangers.pop(f"order:{order}"))
 
     def _pushed(self, order: str, how: str) -> None:
         """Push as the command that made a change does; `later` is its --no-push."""
@@ -198,6 +231,9 @@ class SyncMachine(RuleBasedStateMachine):
         """Change what we wrote; under a key that is not in the base it would be foreign."""
         item = self.store.item(order, self.target)
         stands = self.sandbox.items().get(f"order:{order}")
+        theirs = stands is not None and stands in self._theirs()
+        if theirs:
+            return
         if item is not None and item.expires_at is not None and stands is not None:
             until = max(self.now + 1, min(item.expires_at, stands.expires_at) - sooner)
             self.sandbox.store().set(Stored(stands.key, value or stands.value, until))
@@ -206,6 +242,41 @@ class SyncMachine(RuleBasedStateMachine):
     @rule(order=ORDERS)
     def somebody_deletes_there(self, order: str) -> None:
         self.meddled = self.sandbox.store().delete(f"order:{order}", self.now) or self.meddled
+        self.strangers.pop(f"order:{order}", None)
+
+    def _theirs(self) -> list[Stored]:
+        foreign = [] if self.foreign is None else [self.foreign]
+        return [*foreign, *self.strangers.values(), *self.in_our_way]
+
+    @rule(order=ORDERS, alike=st.booleans())
+    def a_stranger_writes(self, order: str, alike: bool) -> None:
+        """Write under the key of an order that ended here, of which nothing of ours is left."""
+        mapping, item = self.store.get(order), self.store.item(order, self.target)
+        active = mapping is not None and mapping.expires_at > self.now
+        if not active and not needs_push(mapping, item, self.now):
+            self._stranger(f"order:{order}", alike=alike)
+
+    @rule(order=ORDERS, alike=st.booleans())
+    def a_stranger_writes_elsewhere(self, order: str, alike: bool) -> None:
+        """Write under the prefix of a place which nothing was ever written to from here."""
+        self._stranger(f"other:{order}", alike=alike)
+
+    def _stranger(self, key: str, *, alike: bool) -> None:
+        until = self.now + 33 * DAY + 7
+        value = remote_value(Mapping("", PARTY, CLIENT, 0, 0, 0)) if alike else "theirs"
+        self.strangers[key] = Stored(key, value, until)
+        self.sandbox.store().set(self.strangers[key])
+
+    @rule()
+    def sync_full_elsewhere(self) -> None:
+        """Run for the other place while nothing is active here that would be written there."""
+        if any(mapping.expires_at > self.now for mapping in self.local.values()):
+            return
+        self.sandbox.faults.clear()
+        ours, self.target = self.target, replace(self.target, key_prefix="other:")
+        self._full(self.remote, 2)
+        assert self._plan(self.remote).changes == []
+        self.target = ours
 
     @rule()
     def somebody_adds_a_foreign_key(self) -> None:
@@ -252,6 +323,13 @@ class SyncMachine(RuleBasedStateMachine):
             assert self.foreign is not None
             assert stands == (self.foreign if self.foreign.expires_at > self.now else None)
 
+    @invariant()
+    def strangers_are_untouched(self) -> None:
+        if hasattr(self, "store"):
+            stand = {key: i for key, i in self.strangers.items() if i.expires_at > self.now}
+            items = self.sandbox.items()
+            assert {key: items.get(key) for key in stand} == stand
+
     @rule(full=st.booleans())
     def the_faults_end(self, full: bool) -> None:
         """Then one run is enough, and the next finds nothing to do.
@@ -265,7 +343,7 @@ class SyncMachine(RuleBasedStateMachine):
         assert self._plan(self.remote).changes == []
         assert list(self.store.pending(self.target, self.now)) == []
         items = self.sandbox.items()
-        values = {key: item.value for key, item in items.items() if key != FOREIGN}
+        values = {key: item.value for key, item in items.items() if item not in self._theirs()}
         active = {o: m for o, m in self.local.items() if m.expires_at > self.now}
         assert values == {f"order:{o}": remote_value(m) for o, m in active.items()}
         assert all(items[f"order:{o}"].expires_at <= m.expires_at for o, m in active.items())

@@ -15,18 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mask_cli.models import DAY, remote_value
+from mask_cli.models import DAY, Mapping, PhoneNumber, remote_value
 from mask_cli.sandbox.voximplant import VoximplantSandbox
+from mask_cli.sandbox.voximplant_kvs import Stored
 from mask_cli.store.base import Selection
 from mask_cli.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 PARTIES = ("--courier", "12222222222", "--client", "13333333333")
+PEOPLE = PhoneNumber("+12222222222"), PhoneNumber("+13333333333")
 # One process: adds, deletes and syncs as fast as it can, as several shells would.
 WORKER = """
 import io, sys
@@ -127,52 +129,87 @@ def test_fifty_processes_on_one_database_lose_nothing(site: Site) -> None:
     _many_at_once(site, 50)
 
 
-def _killed(site: Site, times: int, seed: int) -> None:
-    dice = random.Random(seed)  # noqa: S311 (moments to kill at)
-    site.env["MASK_VOXIMPLANT_TIMEOUT"] = "1s"
-    rows = [f"{n:05d},12222222222,13333333333" for n in range(80)]
-    orders = site.database.with_name("o.csv")
-    orders.write_text("order,courier,client\n" + "\n".join(rows))
-    site.done("import", str(orders))
-    site.sandbox.store().set(_foreign(site))
-    for _ in range(times):
-        _spoil(site, dice)
+KILLED = (("sync", "--full", "--force"), ("sync", "--full", "--force"), ("prune", "--grace", "0"))
+
+
+class Ordered:
+    """What was ordered, kept apart from the database: until when each order is reachable."""
+
+    def __init__(self, site: Site, seed: int) -> None:
+        self.site, self.dice = site, random.Random(seed)  # noqa: S311 (moments to kill at)
+        self.until: dict[str, int] = {}
+
+    def begin(self) -> None:
+        with closing(SqliteStore(self.site.database)) as store, store.writing():
+            self._add(store, [f"{n:05d}" for n in range(80)])
+
+    def _add(self, store: SqliteStore, orders: Iterable[str]) -> None:
+        now = int(time.time())
+        for order in orders:
+            self.until[order] = now + DAY
+            store.put(Mapping(order, *PEOPLE, now + DAY, now, now))
+
+    def spoil(self) -> None:
+        """Make work for the next run: changes here, and there by somebody else."""
+        now = int(time.time())
+        with closing(SqliteStore(self.site.database)) as store, store.writing():
+            self._add(store, sorted(order for order in self.until if store.get(order) is None))
+            for order in self.dice.sample(sorted(self.until), 12):
+                ends = self.dice.choice((now - 10, now + DAY, now + 2 * DAY))
+                mapping = store.get(order)
+                assert mapping is not None
+                store.put(mapping.changed(now, expires_at=ends))
+                self.until[order] = ends
+        theirs = sorted(self.site.stands().keys() - {"order:77777"})
+        for key in self.dice.sample(theirs, min(3, len(theirs))):
+            self.site.sandbox.store().set(Stored(key, "x", now + DAY))
+
+    def stand_here(self) -> None:
+        """Assert that what should be reachable is here; only what has expired may be gone."""
+        now = int(time.time())
+        active = {order: until for order, until in self.until.items() if until > now}
+        with closing(SqliteStore(self.site.database)) as store:
+            found = {m.order: m.expires_at for m, _ in store.listed(Selection(), None, now)}
+        assert {order: at for order, at in found.items() if at > now} == active
+
+    def kill_one(self) -> bool:
+        """Start a run and kill it at some moment; tell whether it was still at work."""
         # Start-up takes a third of a second or more; what is killed there has done nothing.
-        process = site.start("-m", "mask_cli", *dice.choice(KILLED))
-        time.sleep(dice.uniform(0.2, 0.9))
-        process.send_signal(signal.SIGKILL)
+        process = self.site.start("-m", "mask_cli", *self.dice.choice(KILLED))
+        time.sleep(self.dice.uniform(0.3, 1.0))
+        hit = process.poll() is None
+        process.kill()
         process.communicate()
+        return hit
+
+
+def _killed(site: Site, times: int, seed: int) -> None:
+    print(f"seed {seed}")  # noqa: T201 (pytest shows it when the test fails)
+    site.env["MASK_VOXIMPLANT_TIMEOUT"] = "1s"
+    ordered = Ordered(site, seed)
+    ordered.begin()
+    site.sandbox.store().set(_foreign(site))
+    hits = runs = 0
+    while hits < times:
+        ordered.spoil()
+        hits += ordered.kill_one()
+        runs += 1
+        ordered.stand_here()
+        assert runs < 5 * times, f"only {hits} of {runs} kills met a live process"
     stands = site.stands()
     assert stands.pop("order:77777") == "theirs"
     time.sleep(1)
     site.env["MASK_VOXIMPLANT_TIMEOUT"] = "30s"
     site.sandbox.store().delete("order:77777", int(time.time()))
+    # What cron does next, to its end.
+    site.mask("prune", "--grace", "0")
+    ordered.stand_here()
     site.agrees()
+    ordered.stand_here()
 
 
-KILLED = (("sync", "--full", "--force"), ("sync", "--full", "--force"), ("prune", "--grace", "0"))
-
-
-def _foreign(site: Site) -> Any:
-    from mask_cli.sandbox.voximplant_kvs import Stored
-
+def _foreign(site: Site) -> Stored:
     return Stored("order:77777", "theirs", site.sandbox.clock.now() + DAY)
-
-
-def _spoil(site: Site, dice: random.Random) -> None:
-    """Make work for the next run: changes here, and there by somebody else."""
-    from mask_cli.sandbox.voximplant_kvs import Stored
-
-    now = int(time.time())
-    with closing(SqliteStore(site.database)) as store, store.writing():
-        for n in dice.sample(range(80), 12):
-            mapping = store.get(f"{n:05d}")
-            if mapping is not None:
-                ends = dice.choice((now - 10, now + DAY, now + 2 * DAY))
-                store.put(mapping.changed(now, expires_at=ends))
-    theirs = sorted(site.stands().keys() - {"order:77777"})
-    for key in dice.sample(theirs, min(3, len(theirs))):
-        site.sandbox.store().set(Stored(key, "x", now + DAY))
 
 
 def test_a_kill_during_sync_full_or_prune_loses_nothing(site: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -28,6 +29,9 @@ from mask_cli.reconcile import (
     refuse_orphans,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 NOW, KEY = 1_796_126_400, b"key"
 MAPPING = Mapping(
     "12345",
@@ -46,10 +50,19 @@ ENDED = replace(MAPPING, expires_at=NOW)
 ALIEN = Seen("other", NOW + 10 * DAY)
 
 
+TRACES = [(DIGEST, NOW + 10 * DAY)]
+
+
 def found(
-    mapping: Mapping | None, item: RemoteItem | None, seen: Seen | None, *, purpose: bool = False
+    mapping: Mapping | None,
+    item: RemoteItem | None,
+    seen: Seen | None,
+    *,
+    purpose: bool = False,
+    traces: Collection[tuple[str, int]] = (),
 ) -> Drift | None:
-    return drift_of("12345", mapping, item, seen, now=NOW, key=KEY, gone_on_purpose=purpose)
+    more = {"now": NOW, "key": KEY, "gone_on_purpose": purpose, "traces": traces}
+    return drift_of("12345", mapping, item, seen, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +98,7 @@ def test_what_agrees_is_left_alone(
         (ENDED, ITEM, SEEN, Reason.ORPHAN, False),
         (None, ITEM, SEEN, Reason.ORPHAN, False),
         (None, ITEM, ALIEN, Reason.ORPHAN, True),
-        (ENDED, None, SEEN, Reason.ORPHAN, False),
+        (ENDED, None, SEEN, Reason.FOREIGN, True),
         (ENDED, None, ALIEN, Reason.FOREIGN, True),
         (None, None, ALIEN, Reason.FOREIGN, True),
     ],
@@ -100,6 +113,37 @@ def test_each_difference_has_its_reason_and_its_author(
     drift = found(mapping, item, seen)
     assert drift is not None
     assert (drift.reason, drift.by_others) == (reason, by_others)
+
+
+@pytest.mark.parametrize("mapping", [ENDED, None])
+@pytest.mark.parametrize("item", [None, RemoteItem("12345", lease_until=NOW + 9)])
+def test_a_late_write_of_ours_does_not_stay_reachable(
+    mapping: Mapping | None, item: RemoteItem | None
+) -> None:
+    drift = found(mapping, item, SEEN, traces=TRACES)
+    assert drift is not None
+    assert (drift.reason, drift.by_others) == (Reason.ORPHAN, False)
+    # A stranger's may look the same: the limit has to count it.
+    assert not drift.explained
+
+
+@pytest.mark.parametrize("mapping", [ENDED, None])
+@pytest.mark.parametrize(
+    "item",
+    [
+        None,
+        RemoteItem("12345", lease_until=NOW + 9),
+        RemoteItem("12345", attempts=1, last_error="refused", refused=1),
+        replace(ITEM, expires_at=NOW),
+    ],
+)
+@pytest.mark.parametrize("seen", [ALIEN, replace(SEEN, expires_at=NOW + 9)])
+def test_a_strangers_key_is_not_deleted_because_an_order_of_ours_had_its_number(
+    mapping: Mapping | None, item: RemoteItem | None, seen: Seen
+) -> None:
+    drift = found(mapping, item, seen, purpose=True, traces=TRACES)
+    assert drift is not None
+    assert (drift.reason, drift.by_others, drift.action) == (Reason.FOREIGN, True, "none")
 
 
 def test_a_capped_item_is_not_written_anew_at_every_run() -> None:

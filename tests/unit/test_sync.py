@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -37,13 +38,17 @@ from mask_cli.providers.voximplant import Voximplant, load_credentials
 from mask_cli.sandbox.voximplant import VoximplantSandbox
 from mask_cli.sandbox.voximplant_kvs import Stored
 from mask_cli.store.sqlite import SqliteStore
-from mask_cli.sync import Outcome, Push, Pusher, sync_record
+from mask_cli.store.upkeep import SqliteUpkeep
+from mask_cli.sync import Claim, Outcome, Push, Pusher, sync_record
+from mask_cli.sync.remote import RemoteReader, correct_base
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from mask_cli.providers.base import KeyValueItem, KeyValueStore
+    from mask_cli.reconcile import Plan
 
 KEY = "order:12345"
 COURIER, CLIENT = PhoneNumber("+12222222222"), PhoneNumber("+13333333333")
@@ -129,6 +134,27 @@ class Bench:
     def count(self, command: str) -> int:
         return self.sandbox.requests.count(command)
 
+    @property
+    def upkeep(self) -> SqliteUpkeep:
+        return SqliteUpkeep(self.store)
+
+    def plan(self, **hooks: Callable[[], None]) -> Plan:
+        remote = Between(self.remote, **hooks)
+        reader = RemoteReader(self.store, self.upkeep, self.target, remote, lambda: self.now)
+        return reader.plan()
+
+    def meddled(self, order: str = "12345") -> None:
+        """Let somebody else change what stands there."""
+        key = self.target.key(order)
+        self.sandbox.store().set(Stored(key, "x", self.sandbox.items()[key].expires_at))
+
+    def claim(self, order: str = "12345") -> Claim:
+        """Let another process be about to send."""
+        with self.store.writing():
+            claim = self.pusher().claimed(order)
+        assert isinstance(claim, Claim)
+        return claim
+
 
 @pytest.fixture
 def bench(sandbox: VoximplantSandbox, tmp_path: Path) -> Iterator[Bench]:
@@ -146,6 +172,7 @@ class Between:
     remote: KeyValueStore
     before: Callable[[], None] = lambda: None
     after: Callable[[], None] = lambda: None
+    asked: Callable[[], None] = lambda: None
 
     def set(self, key: str, value: str, expires_at: int) -> KeyValueItem:
         self.before()
@@ -160,6 +187,7 @@ class Between:
         return found
 
     def get(self, key: str) -> KeyValueItem | None:
+        self.asked()
         return self.remote.get(key)
 
     def may_come_late(self) -> bool:
@@ -388,6 +416,35 @@ def test_an_order_deleted_after_an_unanswered_write_does_not_stay_reachable(
     assert bench.push().outcome is Outcome.DELETED
     assert bench.stands() == {}
     assert bench.pending() == []
+
+
+def test_what_may_come_back_after_a_deletion_is_known_for_our_own(bench: Bench) -> None:
+    first = bench.put()
+    bench.push()
+    bench.sandbox.faults.add("silent", times=0)
+    second = bench.put(courier=OTHER)
+    bench.push()
+    bench.sandbox.faults.clear()
+    bench.forget()
+    # Whatever becomes of the unanswered write, nothing but its trace tells whose it was.
+    bench.time[0] = bench.push().until
+
+    assert bench.push().outcome is Outcome.DELETED
+
+    key = bench.store.digest_key()
+    assert set(bench.store.traces("12345", bench.target)) == {
+        (keyed_digest(key, remote_value(mapping)), mapping.expires_at)
+        for mapping in (first, second)
+    }
+
+
+def test_a_write_that_was_surely_not_made_leaves_no_trace(bench: Bench) -> None:
+    bench.put()
+    bench.sandbox.faults.add("error", code=332)
+    bench.push()
+    bench.forget()
+    bench.push()
+    assert bench.store.traces("12345", bench.target) == []
 
 
 def test_an_unanswered_delete_is_repeated_until_it_is_sure(bench: Bench) -> None:
@@ -895,3 +952,79 @@ def test_a_command_does_not_wait_for_ever_for_anothers_push(bench: Bench) -> Non
 
     assert push.outcome is Outcome.WAITING
     assert 0.2 < time.monotonic() - started < 2
+
+
+# What others do during a sync --full or a prune
+
+
+def test_a_comparison_does_not_mend_what_another_process_pushed_meanwhile(bench: Bench) -> None:
+    bench.put()
+    bench.push()
+    bench.meddled()
+
+    def reassigned() -> None:
+        another = Bench(bench.sandbox, bench.path, bench.account, bench.time)
+        with closing(another.store):
+            another.put(courier=OTHER)
+            assert another.push().outcome is Outcome.SET
+
+    assert bench.plan(asked=reassigned).drifts == ()
+    assert bench.plan().drifts == ()
+
+
+def test_a_comparison_does_not_take_a_request_under_way_for_a_difference(bench: Bench) -> None:
+    bench.put()
+    claim = bench.claim()
+    assert bench.plan().drifts == ()
+    bench.time[0] = claim.lease_until
+    assert bench.plan().counts()["missing"] == 1
+
+
+def test_mending_does_not_touch_the_base_of_an_order_under_way(bench: Bench) -> None:
+    bench.put()
+    bench.push()
+    bench.meddled()
+    plan = bench.plan()
+    assert plan.counts()["changed"] == 1
+    bench.put(courier=OTHER)
+    claim = bench.claim()
+    under_way = bench.item()
+
+    correct_base(bench.store, bench.target, plan, bench.now)
+    assert bench.item() == under_way
+
+    bench.time[0] = claim.lease_until
+    correct_base(bench.store, bench.target, plan, bench.now)
+    assert bench.item() != under_way
+
+
+def test_who_was_taken_off_is_not_reachable_while_others_are_written(bench: Bench) -> None:
+    bench.put("99999")
+    bench.push("99999")
+    bench.forget("99999")
+    bench.put("00001")
+    orders = bench.upkeep.pending_orders(bench.target, bench.now)
+    assert list(orders) == ["99999", "00001"]
+
+
+def test_a_prune_does_not_delete_an_order_added_anew_meanwhile(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put()
+    bench.push()
+    bench.put(expires_at=bench.now - 1)
+    writing = bench.store.writing
+
+    def added_anew_just_before() -> AbstractContextManager[SqliteStore]:
+        monkeypatch.undo()
+        bench.put(expires_at=bench.now + DAY, courier=OTHER)
+        assert bench.push().outcome is Outcome.SET
+        return writing()
+
+    monkeypatch.setattr(bench.store, "writing", added_anew_just_before)
+    bench.upkeep.expect_deletions(bench.target, bench.now)
+
+    item = bench.item()
+    assert item is not None
+    assert item.intent is None
+    assert bench.state() is Remote.LIVE
