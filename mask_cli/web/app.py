@@ -103,6 +103,10 @@ class Webhook:
         except (Unreadable, Refused) as refused:
             self._refused("reports", refused.why, 0)
             return refused.status
+        except Exception as error:  # noqa: BLE001 (sent again, it would fail again)
+            self._fault(error)
+            self._refused("reports", "fault", 0)
+            return 400
         try:
             await self._writer.write(CallWrite(update=update))
         except Exception as error:  # noqa: BLE001 (the scenario is told, and tries again)
