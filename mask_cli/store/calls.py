@@ -38,6 +38,9 @@ _COLUMNS = (
     "provider, call_id, started_at, mapping_id, order_number, role, outcome, reason, answered_at,"
     " bridged_at, ended_at, seconds, talked, hangup_cause, recording_url"
 )
+# Nothing but its end was told of a call that was given up before anything came of it.
+_OUTCOME = f"coalesce(outcome, '{CallOutcome.ABANDONED}')"
+_TOLD = _COLUMNS.replace(" outcome,", f" {_OUTCOME},")
 _REACHABLE = "expires_at > ?2 AND (virtual_number IS NULL OR virtual_number = ?3)"
 _CANDIDATES = (
     f"SELECT {MAPPING} FROM mappings WHERE courier = ?1 AND {_REACHABLE} UNION ALL"
@@ -196,14 +199,14 @@ class SqliteCalls:
 
     def get(self, call_id: str) -> CallRecord | None:
         """Return one call."""
-        row = self._store.row(f"SELECT {_COLUMNS} FROM calls WHERE call_id = ?", call_id)
+        row = self._store.row(f"SELECT {_TOLD} FROM calls WHERE call_id = ?", call_id)
         return CallRecord(*row) if row else None
 
     def listed(self, selection: CallSelection) -> Iterator[CallRecord]:
         """Yield calls, newest first."""
         where, values = _conditions(selection)
         limit = -1 if selection.limit is None else selection.limit
-        sql = f"SELECT {_COLUMNS} FROM calls{where} ORDER BY started_at DESC, call_id LIMIT ?"
+        sql = f"SELECT {_TOLD} FROM calls{where} ORDER BY started_at DESC, call_id LIMIT ?"
         for row in self._store.rows(sql, *values, limit):
             yield CallRecord(*row)
 
@@ -212,7 +215,7 @@ class SqliteCalls:
         where, values = _conditions(selection)
         day = "date(started_at, 'unixepoch')" if by_day else "NULL"
         sql = (
-            f"SELECT {day} AS day, coalesce(outcome, 'abandoned') AS word, coalesce(reason, '')"
+            f"SELECT {day} AS day, {_OUTCOME} AS word, coalesce(reason, '')"
             f" AS why, count(*) AS calls, total(talked) FROM calls{where}"
             " GROUP BY day, word, why ORDER BY day, calls DESC, word, why"
         )
@@ -245,7 +248,7 @@ def _conditions(selection: CallSelection) -> tuple[str, list[object]]:
         (clause, value)
         for clause, value in (
             ("order_number = ?", selection.order),
-            ("outcome = ?", selection.outcome),
+            (f"{_OUTCOME} = ?", selection.outcome),
             ("reason = ?", selection.reason),
             ("started_at >= ?", selection.since),
             ("started_at < ?", selection.until),

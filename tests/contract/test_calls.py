@@ -227,6 +227,28 @@ def test_lists_are_newest_first_and_selected(calls: SqliteCalls) -> None:
     assert ids(since=NOON + 2, until=NOON + 4) == [3, 2]
 
 
+def test_a_call_of_which_only_the_end_was_told_is_abandoned_wherever_it_is_looked_for(
+    calls: SqliteCalls,
+) -> None:
+    calls.commit([update(ended_at=NOON, seconds=3)])
+    (selected,) = calls.listed(CallSelection(outcome=CallOutcome.ABANDONED))
+    assert selected == calls.get("call-0001") == next(calls.listed(CallSelection()))
+    assert selected.outcome == CallOutcome.ABANDONED
+    assert list(calls.listed(CallSelection(outcome=CallOutcome.BUSY))) == []
+    (counted,) = calls.counted(CallSelection(outcome=CallOutcome.ABANDONED), by_day=False)
+    assert (counted.outcome, counted.calls) == (CallOutcome.ABANDONED, 1)
+
+
+@pytest.mark.parametrize("word", [None, *CallOutcome])
+def test_every_outcome_that_is_counted_is_found(
+    calls: SqliteCalls, word: CallOutcome | None
+) -> None:
+    calls.commit([update(outcome=word)])
+    (counted,) = calls.counted(CallSelection(), by_day=False)
+    (found,) = calls.listed(CallSelection(outcome=counted.outcome))
+    assert found.outcome == counted.outcome
+
+
 def test_counts_are_by_day_outcome_and_reason(calls: SqliteCalls) -> None:
     day = 86_400
     calls.commit(
