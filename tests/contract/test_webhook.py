@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from mask_cli.sandbox.plivo_scene import Verdict
+from mask_cli.sandbox.plivo_scene import Behaviour, Verdict
 from mask_cli.sandbox.plivo_webhook import Delivery
 from mask_cli.web import request as request_module
 from tests.webhook import (
@@ -126,6 +126,36 @@ def test_the_caller_is_told_why_nobody_was_reached(
 def test_the_pound_key_reaches_the_operator_after_a_busy_callee(staffed: Running) -> None:
     played = staffed.call(COURIER, "#", callee="busy")
     assert [leg.number.digits for leg in played.legs if leg.number] == [CLIENT, OPERATOR]
+    assert played.verdict is Verdict.NOT_CONNECTED
+    (call,) = staffed.calls()
+    assert (call.outcome, call.reason) == ("busy", "courier_to_client")
+
+
+@pytest.mark.parametrize("operator", ["answers", "hangs-up"])
+def test_an_operator_who_answers_after_a_busy_callee_is_what_came_of_the_call(
+    staffed: Running, operator: str
+) -> None:
+    played = staffed.call(COURIER, "#", callee="busy", behaviours={OPERATOR: Behaviour(operator)})
+    assert played.verdict is Verdict.CONNECTED
+    (call,) = staffed.calls()
+    assert (call.outcome, call.reason, call.order) == ("operator", "operator", "12345")
+
+
+@pytest.mark.parametrize("callee", ["busy", "no-answer", "rejects"])
+def test_an_operator_who_did_not_answer_is_not_told_as_one_who_did(
+    staffed: Running, callee: str
+) -> None:
+    staffed.put(mapping("45678", COURIER, STRANGER))
+    assert staffed.call(COURIER, "#", callee=callee).verdict is Verdict.NOT_CONNECTED
+    assert staffed.call("14155550120", callee=callee).verdict is Verdict.NOT_CONNECTED
+    kept = {(call.outcome, call.reason) for call in staffed.calls()}
+    assert kept == {("message", "operator"), ("message", "unknown_caller")}
+
+
+def test_a_stranger_who_spoke_with_the_operator_is_told_as_such(staffed: Running) -> None:
+    assert staffed.call("14155550120").verdict is Verdict.CONNECTED
+    (call,) = staffed.calls()
+    assert (call.outcome, call.reason) == ("operator", "unknown_caller")
 
 
 @pytest.mark.parametrize("keys", ["#", "12#", "1234#"])

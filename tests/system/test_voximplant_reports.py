@@ -16,7 +16,7 @@ import pytest
 from mask_cli.call_import import import_sessions
 from mask_cli.config import load_settings
 from mask_cli.errors import ConfigurationError
-from mask_cli.models import DAY
+from mask_cli.models import DAY, PhoneNumber
 from mask_cli.providers.voximplant_records import RemoteLeg, RemoteSession
 from mask_cli.sandbox.scenario_bench import COURIER, ORDER, Bench
 from mask_cli.sandbox.simulate_voximplant import BEHAVIOURS, NOW, SECRET, typed
@@ -117,6 +117,28 @@ def test_a_call_that_reached_nobody_keeps_why(server: Server) -> None:
     assert server.post(request["body"].encode(), request["headers"][HEADER]) == 200
     (call,) = server.kept()
     assert (call.outcome, call.hangup_cause, call.talked) == ("busy", "busy (486)", 0)
+
+
+@pytest.mark.parametrize(
+    ("party", "typing", "kept"),
+    [
+        ("busy", (ORDER, "#"), ("busy", "courier_to_client")),
+        ("no-answer", (ORDER, "#"), ("no_answer", "courier_to_client")),
+        ("rejects", (ORDER, "#"), ("failed", "courier_to_client")),
+        ("busy", ("#",), ("message", "operator")),
+    ],
+)
+def test_an_operator_who_did_not_answer_does_not_hide_why_the_party_was_not_reached(
+    party: str, typing: tuple[str, ...], kept: tuple[str, str]
+) -> None:
+    call = Bench(template()).call(
+        *typed(*typing),
+        operator=PhoneNumber("+14155550100"),
+        party=BEHAVIOURS[party],
+        operator_does=BEHAVIOURS["busy"],
+    )
+    update = update_of(call.reports[0], LATER)
+    assert (update.outcome, update.reason) == kept
 
 
 def test_nobody_else_can_report(server: Server) -> None:
