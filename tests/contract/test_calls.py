@@ -205,9 +205,10 @@ def test_two_processes_agree_on_who_was_first(tmp_path: Path) -> None:
 
 def test_a_locked_database_is_told_as_such(store: SqliteStore) -> None:
     impatient = SqliteStore(store.path, connect(store.path, timeout=0))
-    with store.writing(), pytest.raises(TryLater):
+    with store.writing(), pytest.raises(TryLater) as raised:
         SqliteCalls(impatient).commit([update()])
     impatient.close()
+    assert raised.value.message.endswith("is busy: another program is writing to it"), "at once"
 
 
 def test_lists_are_newest_first_and_selected(calls: SqliteCalls) -> None:
