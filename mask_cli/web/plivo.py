@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mask_cli.routing import OPERATOR_KEY, Action, Call, Reason, Route, parse_endpoint
-from mask_cli.store.calls_base import CallOutcome, CallUpdate, WrongOrder
-from mask_cli.web.decision import caller_key, decide
+from mask_cli.store.calls_base import CallOutcome, CallUpdate, Guess, WrongOrder
+from mask_cli.web.decision import ATTEMPTS_WINDOW, caller_key, decide
 from mask_cli.web.plivo_xml import EMPTY, OVER, Documents
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Reaction:
     update: CallUpdate | None = None
     wrong_order: WrongOrder | None = None
     route: Route | None = None
+    guess: Guess | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +185,14 @@ class PlivoHooks:
             role=str(route.role) if route.role else None,
             answered_at=None if digits is None else self._now(),
         )
-        wrong = None
+        wrong = guess = None
+        if hashed and (route.wrong_order or route.action is Action.DIAL):
+            rules = self._site.rules
+            guess = Guess(hashed, self._now() - ATTEMPTS_WINDOW, rules.caller_attempts)
         if route.wrong_order and hashed:
             call_id = update.call_id if update else request.digest
             wrong = WrongOrder(hashed, call_id, route.attempts, self._now())
-        return Reaction(self.documents.of(route), update, wrong, route)
+        return Reaction(self.documents.of(route), update, wrong, route, guess)
 
     def _update(self, request: Request, **values: Any) -> CallUpdate | None:  # noqa: ANN401 (its fields)
         """Return what is kept of a call; nothing when its id is none."""

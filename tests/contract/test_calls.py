@@ -12,11 +12,14 @@ from mask_cli.errors import TryLater
 from mask_cli.models import PhoneNumber
 from mask_cli.store.calls import SqliteCalls
 from mask_cli.store.calls_base import (
+    OVERTAKEN,
     CallOutcome,
     CallSelection,
     CallUpdate,
     CallWrite,
+    Guess,
     NonceUse,
+    Seen,
     SeenNonce,
     WrongOrder,
 )
@@ -177,6 +180,25 @@ def test_the_same_attempt_counts_once_and_only_lately(calls: SqliteCalls) -> Non
     assert calls.wrong_orders("other", 0) == 0
 
 
+def guessing(call: int, *, wrong: bool = True, caller: str = "hash") -> CallWrite:
+    """A guess that was decided when nothing of this caller was stored."""
+    tried = WrongOrder(caller, f"call-{call:04}", 1, NOON) if wrong else None
+    nonce = NonceUse(f"{caller}{call}", "d", "answer", "t1", NOON)
+    return CallWrite(nonce, update(f"call-{call:04}").update, tried, Guess(caller, NOON - 60, 3))
+
+
+def test_guesses_decided_at_the_same_moment_do_not_pass_the_limit(calls: SqliteCalls) -> None:
+    assert calls.commit([guessing(1), guessing(2)]) == [None, None]
+    batch = [guessing(3), guessing(4), guessing(5, wrong=False), guessing(6, caller="other")]
+    assert calls.commit([*batch, update("call-0007")]) == [None, OVERTAKEN, OVERTAKEN, None, None]
+    assert calls.wrong_orders("hash", NOON - 60) == 3
+    assert calls.commit([guessing(8, wrong=False)]) == [OVERTAKEN]
+    kept = {call.call_id for call in calls.listed(CallSelection())}
+    assert kept == {f"call-{n:04}" for n in (1, 2, 3, 6, 7)}, "nothing of what was overtaken"
+    again = guessing(4)
+    assert calls.commit([CallWrite(again.nonce, again.update)]) == [None], "nor its nonce"
+
+
 def test_a_dry_commit_leaves_nothing(calls: SqliteCalls) -> None:
     calls.commit([use("n1"), update()], keep=False)
     assert calls.commit([use("n1")]) == [None]
@@ -185,7 +207,7 @@ def test_a_dry_commit_leaves_nothing(calls: SqliteCalls) -> None:
 
 def test_two_processes_agree_on_who_was_first(tmp_path: Path) -> None:
     """Two connections of their own stand for two workers."""
-    results: list[SeenNonce | None] = []
+    results: list[Seen] = []
     with opened(tmp_path / "mask.db"):
         pass
 

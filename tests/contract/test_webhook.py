@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
@@ -24,6 +25,7 @@ from tests.webhook import (
     OURS,
     PAIRS,
     TOKEN,
+    Answer,
     Running,
     dialled,
     fields,
@@ -571,6 +573,36 @@ def test_guessing_over_many_calls_is_limited(web: Running) -> None:
     web.put(mapping("45678", COURIER, STRANGER, expires_at=web.now + 60))
     web.put(mapping("12345", COURIER, CLIENT, expires_at=web.now + 60))
     assert web.call(COURIER, "12345").verdict is Verdict.CONNECTED
+
+
+def test_guesses_at_the_same_moment_are_limited_over_all_workers(tmp_path: Path) -> None:
+    database, address = tmp_path / "mask.db", "https://mask.example.com"
+    platform = Running(address, database)
+    with (
+        running(database, public_url=address) as one,
+        running(database, public_url=address) as other,
+        closing(sqlite3.connect(database, isolation_level=None)) as writer,
+    ):
+        one.put(mapping("45678", COURIER, STRANGER))
+
+        def guess(number: int, digits: str | None = None) -> Answer:
+            typed = {"CallUUID": f"call-{number:06}", "Digits": digits or f"{90_000 + number}"}
+            path, form = "/plivo/digits?attempts=0", fields(COURIER, **typed)
+            headers = platform.signed("POST", path, form, f"{10**19 + number}")
+            return (one, other)[number % 2].send("POST", path, headers, form)
+
+        # Until one is stored, no worker knows what the other has taken.
+        writer.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(40) as crowd:
+            tried = crowd.map(guess, range(40))
+            time.sleep(0.7)
+            writer.execute("ROLLBACK")
+            answers = list(tried)
+        assert one.query("SELECT count(*) FROM caller_attempts") == [(9,)]
+        assert sum("<GetInput" in text for _, text in answers) <= 9
+        assert {status for status, _ in answers} == {200}
+        assert dialled(guess(40, "12345")) == dialled(guess(41, "12345")) == []
+        assert guess(3) == answers[3], "a repetition gets the same answer"
 
 
 def test_a_call_without_an_id_cannot_guess_for_ever(web: Running) -> None:
