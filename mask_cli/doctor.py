@@ -11,6 +11,7 @@ from mask_cli.errors import MaskError
 from mask_cli.models import RENEW_BELOW, Remote, remote_state
 from mask_cli.provision import ANSWER_PATH, HANGUP_PATH, PROVIDER
 from mask_cli.redaction import redacted_message
+from mask_cli.scenario.render import LONGEST_RING
 from mask_cli.store import schema
 from mask_cli.times import format_duration, format_time
 
@@ -108,6 +109,9 @@ def _credentials(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
     yield "ok", f"{credentials.path}: account {credentials.account_id}", None
     if credentials.warning:
         yield "warning", credentials.warning, f"chmod 600 {credentials.path}"
+    if patient.settings["ring_timeout"] > LONGEST_RING:
+        wanted, longest = map(format_duration, (patient.settings["ring_timeout"], LONGEST_RING))
+        yield "warning", f"ring_timeout is {wanted}; Voximplant rings for {longest} at most", None
 
 
 def _provider(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:

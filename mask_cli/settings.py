@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mask_cli.errors import BadData
 from mask_cli.models import LONGEST_ORDER, SHORTEST_ORDER
 from mask_cli.redaction import redacted_value
-from mask_cli.times import parse_duration, parse_grace
+from mask_cli.times import format_duration, parse_duration, parse_grace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,12 +98,16 @@ def _address(text: str) -> str:
     raise BadData(f"{redacted_value(text)} is not an https:// address without a query")
 
 
-def _timeout(text: str) -> int:
-    """Read a time limit; leases are twice as long, and are not believed beyond an hour."""
-    seconds = parse_duration(text)
-    if seconds > 600:  # noqa: PLR2004 (ten minutes)
-        raise BadData(f"{redacted_value(text)} is more than 10m")
-    return seconds
+def _lasting(least: str, most: str) -> Callable[[str], int]:
+    """Read a duration within bounds; one beyond is told as `60d`, not in seconds."""
+
+    def read(text: str) -> int:
+        seconds = parse_duration(text)
+        if parse_duration(least) <= seconds <= parse_duration(most):
+            return seconds
+        raise BadData(f"{format_duration(seconds)} is not between {least} and {most}")
+
+    return read
 
 
 def _tokens(text: str) -> tuple[str, ...]:
@@ -160,15 +164,15 @@ SETTINGS = (
         "ring_timeout",
         "MASK_RING_TIMEOUT",
         "30s",
-        "how long a callee's phone rings",
-        parse_duration,
+        "how long a callee's phone rings; from 5s to 2m, on Voximplant for 1m at most",
+        _lasting("5s", "2m"),
     ),
     Setting(
         "call_time_limit",
         "MASK_CALL_TIME_LIMIT",
         "1h",
-        "longest conversation",
-        parse_duration,
+        "longest conversation; from 10s to 24h",
+        _lasting("10s", "24h"),
     ),
     Setting("attempts", "MASK_ATTEMPTS", "3", "how often a caller may enter digits", _count(1, 9)),
     Setting(
@@ -224,7 +228,8 @@ SETTINGS = (
         "MASK_VOXIMPLANT_TIMEOUT",
         "10s",
         "longest that one call to the provider may take, retries included; 10m at most",
-        _timeout,
+        # Leases are twice as long, and are not believed beyond an hour.
+        _lasting("1s", "10m"),
     ),
     Setting(
         "voximplant.report_secret",

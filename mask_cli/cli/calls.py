@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -83,7 +82,7 @@ def export(
     if file == "-":
         export_calls(calls, form, mask.output.raw)
         return
-    with private_file(Path(file)) as write:
+    with private_file(mask.outside_store(file)) as write:
         count = export_calls(calls, form, write)
     mask.output.counts({"exported": count, "file": redacted_message(file)})
 

@@ -6,11 +6,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mask_cli.config import Settings, load_settings
 from mask_cli.errors import (
     ExitCode,
+    FileProblem,
     MaskError,
     PartlyDone,
     ProviderRefused,
@@ -21,6 +23,7 @@ from mask_cli.models import Remote, remote_state
 from mask_cli.orders import Orders
 from mask_cli.output import Format, Output
 from mask_cli.records import MAPPING_FIELDS, Record, gone_record, mapping_record
+from mask_cli.redaction import redacted_message
 from mask_cli.store.base import AuditRow
 from mask_cli.store.sqlite import SqliteStore
 
@@ -176,6 +179,18 @@ class AppContext:
     def override(self, **settings: str | None) -> None:
         """Put a command's own options above the settings; before any setting is read."""
         self.flags.update({name: text for name, text in settings.items() if text is not None})
+
+    def outside_store(self, file: str) -> Path:
+        """Return the path of a file to read or write; FileProblem when it is the database's own.
+
+        To replace it would lose everything, and to close it again drops SQLite's locks on it.
+        """
+        path, database = Path(file), self.settings.database
+        own = {_identity(database.with_name(database.name + end)) for end in ("", "-wal", "-shm")}
+        found = _identity(path)
+        if found is not None and found in own:
+            raise FileProblem(f"{redacted_message(file)} belongs to the database of mask")
+        return path
 
     def check_store(self) -> None:
         """Make the database ready, or raise, and let go of it again: others will open it."""
@@ -353,3 +368,12 @@ def with_way_out(error: MaskError | None, hint: str) -> str:
     """Return a hint after the provider's: what waiting does not mend has to be told."""
     known = error.hint if isinstance(error, ProviderUnavailable | ProviderRefused) else None
     return f"{known}; then {hint}" if known else hint
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return which file a path leads to, None when it leads to none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino

@@ -139,5 +139,5 @@ def up(
     led = None if number is None else mask.number(number)
     desired = Desired(wanted_for_serving(name, address, answer_method), led)
     plan = planned(mask, desired, take_over=take_over)
-    after = carried_out(mask, plan, dry_run=dry_run)
+    after = carried_out(mask, plan, dry_run=dry_run, audited="plivo up")
     mask.output.record(served_record(desired, plan, after, dry_run=dry_run))

@@ -45,14 +45,19 @@ def planned(
     return plan
 
 
-def carried_out(mask: AppContext, plan: Plan, *, dry_run: bool) -> Application:
-    """Apply a plan unless it is empty or a dry run; return the application as it is then."""
+def carried_out(
+    mask: AppContext, plan: Plan, *, dry_run: bool, audited: str | None = None
+) -> Application:
+    """Apply a plan unless it is empty or a dry run; return the application as it is then.
+
+    With `audited`, the action's name, a row in the audit names the application and what comes
+    into the pool; single steps at the provider leave none and need no database.
+    """
     if not goes_on(mask, plan, dry_run=dry_run):
         return plan.expected()
     pooled = [step.number.e164 for step in plan.steps if isinstance(step, AddToPool)]
-    if pooled:
-        # What comes into the pool is told as by `numbers add`; all else needs no database.
-        mask.audit("plivo up", detail=", ".join(pooled))
+    if audited is not None:
+        mask.audit(audited, detail=", ".join((plan.expected().name, *pooled)))
     return apply(plan, mask.plivo, mask.pool if pooled else None).application
 
 

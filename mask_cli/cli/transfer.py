@@ -62,7 +62,7 @@ def import_(
     rules = _rules(mask, push=push)
     cool_off = mask.settings["cool_off"]
     options = ImportOptions(on_conflict, rejects, dry_run, mask.actor, cool_off, mask.output.tell)
-    with _source(file) as stream:
+    with _source(mask, file) as stream:
         form = _form_of(stream, file, kind)
         counts = import_orders(stream, form, mask.store, rules, options)
     failure = None
@@ -87,7 +87,7 @@ def export(
     if file == "-":
         export_orders(rows, form, mask.output.raw)
         return
-    with private_file(Path(file)) as write:
+    with private_file(mask.outside_store(file)) as write:
         count = export_orders(rows, form, write)
     mask.output.counts({"exported": count, "file": shown})
 
@@ -140,13 +140,14 @@ def _tell(mask: AppContext, counts: dict[str, int], *, dry_run: bool) -> None:
 
 
 @contextmanager
-def _source(file: str) -> Iterator[BufferedReader]:
+def _source(mask: AppContext, file: str) -> Iterator[BufferedReader]:
     """Open what is to be read, or raise FileProblem."""
     if file == "-":
         yield cast("BufferedReader", sys.stdin.buffer)
         return
+    path = mask.outside_store(file)
     try:
-        stream = Path(file).open("rb")  # noqa: SIM115 (closed below; its errors are not the body's)
+        stream = path.open("rb")
     except OSError as error:
         raise FileProblem(f"cannot read {file}: {error.strerror}") from error
     with stream:

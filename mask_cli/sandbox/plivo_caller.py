@@ -15,6 +15,7 @@ from mask_cli.redaction import redacted_text
 from mask_cli.routing import parse_endpoint
 from mask_cli.sandbox.plivo_dial import dial
 from mask_cli.sandbox.plivo_document import DocumentRefused, Element, Origin, read_document
+from mask_cli.sandbox.plivo_recording import recorded
 from mask_cli.sandbox.plivo_scene import (
     Application,
     CallOver,
@@ -65,6 +66,7 @@ class _Call:
         self.events: list[Event] = []
         self.legs: list[Leg] = []
         self.recordings: list[tuple[Element, float]] = []
+        self.awaiting: list[Element] = []
         self.presses = [p for p in scene.presses if p.at is None]
         self.keys = sorted(
             (press.at + place * KEY_GAP, key)
@@ -83,7 +85,7 @@ class _Call:
             code, source, problem = refused.code, "Error", refused.problem
         self.tell("platform", "ends the call", f"{code} {source}")
         for element, began in self.recordings:
-            self.notify(element, self._recording(element, self.now - began))
+            self.notify(element, recorded(element, self.new_uuid(), self.now - began))
         self._hung_up(code, source)
         return Outcome(
             self.uuid, self._verdict(problem), code, source, self.now,
@@ -235,28 +237,28 @@ class _Call:
     def _do_record(self, element: Element) -> Sequence[Element] | None:
         """Record the rest of the call unheard, or a message until the caller has been silent."""
         self.answer()
-        if element.true("recordSession", default=False) or element.true(
-            "startOnDialAnswer", default=False
-        ):
-            self.tell("platform", "records the call")
-            self.recordings.append((element, self.now))
+        if element.true("startOnDialAnswer", default=False):
+            self.awaiting.append(element)
+            return None
+        if element.true("recordSession", default=False):
+            self._record_from_now(element)
             return None
         length = min(element.number("timeout", 15), element.number("maxLength", 60))
         self.tell("platform", "records a message")
         self.advance(length)
-        took = self._recording(element, length)
+        took = recorded(element, self.new_uuid(), length)
         self.notify(element, took)
         return self._act(element, took)
 
-    def _recording(self, element: Element, seconds: float) -> Form:
-        recording = self.new_uuid()
-        url = f"https://media.plivo.com/{recording}.{element.get('fileFormat', 'mp3')}"
-        return [
-            ("RecordUrl", url),
-            ("RecordingID", recording),
-            ("RecordingDuration", str(int(seconds))),
-            ("RecordingDurationMs", str(int(seconds * 1000))),
-        ]
+    def _record_from_now(self, element: Element) -> None:
+        self.tell("platform", "records the call")
+        self.recordings.append((element, self.now))
+
+    def leg_answered(self) -> None:
+        """Begin the recordings that wait for a dialled leg to answer."""
+        for element in self.awaiting:
+            self._record_from_now(element)
+        self.awaiting.clear()
 
     def notify(self, element: Element, extra: Form) -> None:
         """Call an element's callback address, if it has one."""
@@ -355,6 +357,8 @@ class _Call:
             if not element.true("redirect", default=True):
                 self._act(element, [("DialStatus", "cancel"), ("DialALegUUID", self.uuid)])
             raise
+        # What was to be recorded was this dial, not the next.
+        self.awaiting.clear()
         return self._act(element, result)
 
     def _caller_name(self) -> str:

@@ -43,6 +43,10 @@ class Line(Protocol):
         """Answer the caller's leg."""
         ...
 
+    def leg_answered(self) -> None:
+        """Begin what waits for a dialled leg to answer."""
+        ...
+
     def new_uuid(self) -> str:
         """Return the id of one more leg."""
         ...
@@ -138,6 +142,7 @@ def _talk(line: Line, element: Element, winner: _Ringing) -> None:
     began = line.now
     winner.leg = replace(winner.leg, status="completed", code=4000, connected=True)
     line.tell("callee", "answers", leg=winner.leg)
+    line.leg_answered()
     line.notify(element, _event(line, winner, "answer"))
     _announce(line, element, winner)
     line.notify(element, _event(line, winner, "connected"))

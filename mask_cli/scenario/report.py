@@ -93,7 +93,7 @@ def verify(secret: str, header: str | None, body: bytes, now: int) -> dict[str, 
 def _report(body: bytes) -> dict[str, Any]:
     try:
         report = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadReport("the report is not JSON") from error
     if not isinstance(report, dict) or not report.keys() >= FIELDS:
         raise BadReport("the report lacks fields")

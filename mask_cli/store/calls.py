@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mask_cli.models import Mapping, PhoneNumber
 from mask_cli.store.calls_base import (
+    OVERTAKEN,
     CallCount,
     CallOutcome,
     CallRecord,
@@ -19,6 +20,7 @@ from mask_cli.store.calls_base import (
     CallUpdate,
     CallWrite,
     NonceUse,
+    Seen,
     SeenNonce,
     WrongOrder,
 )
@@ -38,6 +40,9 @@ _COLUMNS = (
     "provider, call_id, started_at, mapping_id, order_number, role, outcome, reason, answered_at,"
     " bridged_at, ended_at, seconds, talked, hangup_cause, recording_url"
 )
+# Nothing but its end was told of a call that was given up before anything came of it.
+_OUTCOME = f"coalesce(outcome, '{CallOutcome.ABANDONED}')"
+_TOLD = _COLUMNS.replace(" outcome,", f" {_OUTCOME},")
 _REACHABLE = "expires_at > ?2 AND (virtual_number IS NULL OR virtual_number = ?3)"
 _CANDIDATES = (
     f"SELECT {MAPPING} FROM mappings WHERE courier = ?1 AND {_REACHABLE} UNION ALL"
@@ -144,13 +149,39 @@ class SqliteCalls:
         )
         return int(row[0]) if row else 0
 
-    def commit(self, writes: Sequence[CallWrite], *, keep: bool = True) -> list[SeenNonce | None]:
-        """Write all in one transaction; for each tell whether its nonce had been seen."""
+    def commit(self, writes: Sequence[CallWrite], *, keep: bool = True) -> list[Seen]:
+        """Write all in one transaction; for each tell whether its nonce had been seen.
+
+        OVERTAKEN where a guess is one too many.
+        """
         with self._store.writing(keep=keep):
-            seen = self._seen([write.nonce for write in writes])
-            new = [write for write, old in zip(writes, seen, strict=True) if old is None]
-            self._put(_PUT_CALLS, [write.update for write in new if write.update])
-            self._put(_PUT_ATTEMPTS, [write.wrong_order for write in new if write.wrong_order])
+            if any(write.guess for write in writes):
+                return self._guessed(writes)
+            return self._written(writes)
+
+    def _guessed(self, writes: Sequence[CallWrite]) -> list[Seen]:
+        """Write what is no guess, or one within its limit, counted again where all see the same."""
+        wrong: dict[str, int] = {}
+        results: list[Seen] = [OVERTAKEN] * len(writes)
+        kept = []
+        for place, write in enumerate(writes):
+            if guess := write.guess:
+                caller = guess.caller
+                if caller not in wrong:
+                    wrong[caller] = self.wrong_orders(caller, guess.since)
+                if wrong[caller] >= guess.most:
+                    continue
+                wrong[caller] += write.wrong_order is not None
+            kept.append(place)
+        for place, seen in zip(kept, self._written([writes[p] for p in kept]), strict=True):
+            results[place] = seen
+        return results
+
+    def _written(self, writes: Sequence[CallWrite]) -> list[Seen]:
+        seen = self._seen([write.nonce for write in writes])
+        new = [write for write, old in zip(writes, seen, strict=True) if old is None]
+        self._put(_PUT_CALLS, [write.update for write in new if write.update])
+        self._put(_PUT_ATTEMPTS, [write.wrong_order for write in new if write.wrong_order])
         return seen
 
     def add(self, updates: Sequence[CallUpdate], *, keep: bool = True) -> int:
@@ -158,9 +189,9 @@ class SqliteCalls:
         with self._store.writing(keep=keep):
             return self._store.execute(_ADD_CALLS, json.dumps(updates)) if updates else 0
 
-    def _seen(self, uses: Sequence[NonceUse | None]) -> list[SeenNonce | None]:
+    def _seen(self, uses: Sequence[NonceUse | None]) -> list[Seen]:
         """Store nonces; return for each the earlier use, None for a new one."""
-        seen: list[SeenNonce | None] = [None] * len(uses)
+        seen: list[Seen] = [None] * len(uses)
         places = [place for place, use in enumerate(uses) if use]
         given = json.dumps([uses[place] for place in places])
         if places and self._store.execute(_PUT_NONCES, given) < len(places):
@@ -196,14 +227,14 @@ class SqliteCalls:
 
     def get(self, call_id: str) -> CallRecord | None:
         """Return one call."""
-        row = self._store.row(f"SELECT {_COLUMNS} FROM calls WHERE call_id = ?", call_id)
+        row = self._store.row(f"SELECT {_TOLD} FROM calls WHERE call_id = ?", call_id)
         return CallRecord(*row) if row else None
 
     def listed(self, selection: CallSelection) -> Iterator[CallRecord]:
         """Yield calls, newest first."""
         where, values = _conditions(selection)
         limit = -1 if selection.limit is None else selection.limit
-        sql = f"SELECT {_COLUMNS} FROM calls{where} ORDER BY started_at DESC, call_id LIMIT ?"
+        sql = f"SELECT {_TOLD} FROM calls{where} ORDER BY started_at DESC, call_id LIMIT ?"
         for row in self._store.rows(sql, *values, limit):
             yield CallRecord(*row)
 
@@ -212,7 +243,7 @@ class SqliteCalls:
         where, values = _conditions(selection)
         day = "date(started_at, 'unixepoch')" if by_day else "NULL"
         sql = (
-            f"SELECT {day} AS day, coalesce(outcome, 'abandoned') AS word, coalesce(reason, '')"
+            f"SELECT {day} AS day, {_OUTCOME} AS word, coalesce(reason, '')"
             f" AS why, count(*) AS calls, total(talked) FROM calls{where}"
             " GROUP BY day, word, why ORDER BY day, calls DESC, word, why"
         )
@@ -245,7 +276,7 @@ def _conditions(selection: CallSelection) -> tuple[str, list[object]]:
         (clause, value)
         for clause, value in (
             ("order_number = ?", selection.order),
-            ("outcome = ?", selection.outcome),
+            (f"{_OUTCOME} = ?", selection.outcome),
             ("reason = ?", selection.reason),
             ("started_at >= ?", selection.since),
             ("started_at < ?", selection.until),

@@ -7,7 +7,7 @@ Terms: a *call record* is one row a call; an *update* holds what one request tol
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -95,13 +95,26 @@ class WrongOrder(NamedTuple):
     at: int
 
 
+class Guess(NamedTuple):
+    """What an order number typed by a caller must keep to: fewer than `most` wrong ones before."""
+
+    caller: str
+    since: int
+    most: int
+
+
 @dataclass(frozen=True, slots=True)
 class CallWrite:
-    """What one request writes; all of it only if its nonce was not seen before."""
+    """What one request writes; all of it only if its nonce was not seen before.
+
+    With a `guess` nothing of it is written either once the caller's wrong ones are too many:
+    others may have been stored, by other processes too, since it was decided.
+    """
 
     nonce: NonceUse | None = None
     update: CallUpdate | None = None
     wrong_order: WrongOrder | None = None
+    guess: Guess | None = None
 
 
 class SeenNonce(NamedTuple):
@@ -110,6 +123,17 @@ class SeenNonce(NamedTuple):
     digest: str
     answer: str | None
     at: int
+
+
+class Overtaken(Enum):
+    """A write of which nothing was written: it has to be decided again."""
+
+    OVERTAKEN = "overtaken"
+
+
+OVERTAKEN = Overtaken.OVERTAKEN
+Seen = SeenNonce | Overtaken | None
+"""What became of a write: None when all of it was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +178,11 @@ class Calls(Protocol):
         """Count a caller's wrong order numbers since a moment; `caller` is a keyed hash."""
         ...
 
-    def commit(self, writes: Sequence[CallWrite], *, keep: bool = True) -> list[SeenNonce | None]:
-        """Write all in one transaction; for each tell whether its nonce had been seen."""
+    def commit(self, writes: Sequence[CallWrite], *, keep: bool = True) -> list[Seen]:
+        """Write all in one transaction; for each tell whether its nonce had been seen.
+
+        OVERTAKEN where a guess is one too many.
+        """
         ...
 
     def add(self, updates: Sequence[CallUpdate], *, keep: bool = True) -> int:

@@ -63,8 +63,8 @@ def _raise_ours(error: sqlite3.Error, path: Path) -> None:
     code &= _PRIMARY
     if code in _BUSY:
         raise TryLater(
-            f"the database {path} is busy: another program has been writing for"
-            f" {BUSY_TIMEOUT:.0f} s",
+            # How long it was waited for differs: a command waits long, the webhook hardly.
+            f"the database {path} is busy: another program is writing to it",
             hint="nothing was changed; run the command again",
         ) from error
     reason = _REASONS.get(code, str(error))

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from mask_cli.errors import MaskError, TryLater
 from mask_cli.scenario.report import HEADER
-from mask_cli.store.calls_base import CallWrite
+from mask_cli.store.calls_base import OVERTAKEN, CallWrite
 from mask_cli.web import log
 from mask_cli.web.database import Database
 from mask_cli.web.guard import Guard
@@ -103,6 +103,10 @@ class Webhook:
         except (Unreadable, Refused) as refused:
             self._refused("reports", refused.why, 0)
             return refused.status
+        except Exception as error:  # noqa: BLE001 (sent again, it would fail again)
+            self._fault(error)
+            self._refused("reports", "fault", 0)
+            return 400
         try:
             await self._writer.write(CallWrite(update=update))
         except Exception as error:  # noqa: BLE001 (the scenario is told, and tries again)
@@ -116,8 +120,11 @@ class Webhook:
         reaction = await self._read(hook, request)
         documents = self.hooks.documents
         use = self._guard.use(request, documents.kept(reaction.route, reaction.document))
-        write = CallWrite(use, reaction.update, reaction.wrong_order)
+        write = CallWrite(use, reaction.update, reaction.wrong_order, reaction.guess)
         seen = await self._writer.write(write)
+        if seen is OVERTAKEN:
+            # Now that the others are stored it is one too many.
+            return await self._answered(hook, request)
         if seen is None:
             self._tell(hook, reaction)
             return 200, reaction.document

@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mask_cli.routing import OPERATOR_KEY, Action, Call, Route, parse_endpoint
-from mask_cli.store.calls_base import CallOutcome, CallUpdate, WrongOrder
-from mask_cli.web.decision import caller_key, decide
+from mask_cli.routing import OPERATOR_KEY, Action, Call, Reason, Route, parse_endpoint
+from mask_cli.store.calls_base import CallOutcome, CallUpdate, Guess, WrongOrder
+from mask_cli.web.decision import ATTEMPTS_WINDOW, caller_key, decide
 from mask_cli.web.plivo_xml import EMPTY, OVER, Documents
 
 if TYPE_CHECKING:
@@ -39,10 +39,12 @@ _DIALLED = {
 _ROUTED = {
     Action.DIAL: CallOutcome.DIALLED,
     Action.ASK: CallOutcome.ASKED,
-    Action.OPERATOR: CallOutcome.OPERATOR,
+    # That somebody spoke with the operator is known once the operator has answered.
+    Action.OPERATOR: CallOutcome.MESSAGE,
     Action.SAY: CallOutcome.MESSAGE,
 }
 _OPERATOR = "operator"
+_REASONS = frozenset(Reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Reaction:
     update: CallUpdate | None = None
     wrong_order: WrongOrder | None = None
     route: Route | None = None
+    guess: Guess | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,28 +110,35 @@ class PlivoHooks:
         """Say why nobody could be reached; end the call after a conversation."""
         status = request.get("DialStatus") or ""
         operator = request.state.get("to") == _OPERATOR
-        outcome = CallOutcome.OPERATOR if operator else _DIALLED.get(status, CallOutcome.FAILED)
+        outcome = _DIALLED.get(status, CallOutcome.FAILED)
+        if operator:
+            # Less telling than why the party was not reached: that stays, and so does its reason.
+            outcome = CallOutcome.OPERATOR if status == OVER else CallOutcome.MESSAGE
         cause = _matching(_CAUSE, request.get("DialHangupCause"))
         return Reaction(
             self.documents.dialled(status, operator=operator),
-            self._update(request, outcome=outcome, hangup_cause=cause),
+            self._update(request, outcome=outcome, reason=_reason(request), hangup_cause=cause),
         )
 
     def leg(self, request: Request, _: Desk) -> Reaction:
         """Keep when the dialled party answered, and how long they talked."""
         operator = request.state.get("to") == _OPERATOR
         talking = CallOutcome.OPERATOR if operator else CallOutcome.CONNECTED
-        now = self._now()
+        now, why = self._now(), _reason(request)
         match request.get("DialAction"):
             case "answer":
                 update = self._update(request, answered_at=now)
             case "connected":
-                update = self._update(request, outcome=talking, answered_at=now, bridged_at=now)
+                update = self._update(
+                    request, outcome=talking, reason=why, answered_at=now, bridged_at=now
+                )
             case "hangup":
                 talked = _whole(request.get("DialBLegDuration"))
                 outcome = talking if talked else None
                 cause = _matching(_CAUSE, request.get("DialBLegHangupCause"))
-                update = self._update(request, outcome=outcome, talked=talked, hangup_cause=cause)
+                update = self._update(
+                    request, outcome=outcome, reason=why, talked=talked, hangup_cause=cause
+                )
             case _:
                 update = None
         return Reaction(EMPTY, update)
@@ -175,11 +185,14 @@ class PlivoHooks:
             role=str(route.role) if route.role else None,
             answered_at=None if digits is None else self._now(),
         )
-        wrong = None
+        wrong = guess = None
+        if hashed and (route.wrong_order or route.action is Action.DIAL):
+            rules = self._site.rules
+            guess = Guess(hashed, self._now() - ATTEMPTS_WINDOW, rules.caller_attempts)
         if route.wrong_order and hashed:
             call_id = update.call_id if update else request.digest
             wrong = WrongOrder(hashed, call_id, route.attempts, self._now())
-        return Reaction(self.documents.of(route), update, wrong, route)
+        return Reaction(self.documents.of(route), update, wrong, route, guess)
 
     def _update(self, request: Request, **values: Any) -> CallUpdate | None:  # noqa: ANN401 (its fields)
         """Return what is kept of a call; nothing when its id is none."""
@@ -187,6 +200,12 @@ class PlivoHooks:
         if call_id is None:
             return None
         return CallUpdate(PROVIDER, call_id, self._now(), **values)
+
+
+def _reason(request: Request) -> str | None:
+    """Return why the operator is dialled; a party is for the reason that is kept already."""
+    reason = request.state.get("reason")
+    return reason if reason in _REASONS else None
 
 
 def _matching(pattern: re.Pattern[str], text: str | None) -> str | None:

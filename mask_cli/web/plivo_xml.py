@@ -111,7 +111,8 @@ class Documents:
     def _operator(self, route: Route) -> list[Element]:
         why = [] if route.reason is Reason.OPERATOR else self._said(route)
         connecting = self._speak("operator")
-        return [*self._pause(route), *why, connecting, self._dial(*_ends(route), to="operator")]
+        to = f"operator&reason={route.reason}"
+        return [*self._pause(route), *why, connecting, self._dial(*_ends(route), to=to)]
 
     def _dial(self, callee: PhoneNumber, caller_id: PhoneNumber, *, to: str) -> Element:
         site = self._site

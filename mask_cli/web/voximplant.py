@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from mask_cli.models import LONGEST_ORDER, SHORTEST_ORDER
+from mask_cli.models import DAY, LONGEST_ORDER, SHORTEST_ORDER
 from mask_cli.scenario.report import (
     LONGEST_BODY,
+    ROLES,
     BadReport,
     BadSignature,
     StaleReport,
@@ -22,7 +23,11 @@ PROVIDER = "voximplant"
 PATH = "/voximplant/calls"
 _ORDER = re.compile(rf"[0-9]{{{SHORTEST_ORDER},{LONGEST_ORDER}}}", re.ASCII)
 _SESSION = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
-_LONGEST_URL = 1000
+# ASCII without spaces: half a surrogate pair could be stored, and never be read again.
+_URL = re.compile(r"https://[!-~]{1,992}", re.ASCII)
+_FURTHEST = 2 * DAY
+"""How far, in seconds, a time of a call may be from its report: no call lasts that long."""
+_LARGEST_CODE = 999
 
 OUTCOMES = {
     "abandoned": CallOutcome.ABANDONED,
@@ -39,6 +44,15 @@ OUTCOMES = {
     "unreachable": CallOutcome.FAILED,
 }
 """What the scenario's words are among those kept of calls."""
+
+_NO_OPERATOR = "operator_unavailable"
+_UNREACHED = {
+    408: CallOutcome.NO_ANSWER,
+    480: CallOutcome.NO_ANSWER,
+    486: CallOutcome.BUSY,
+    487: CallOutcome.NO_ANSWER,
+}
+"""Why a party was not reached, by the platform's code; FAILED for all others."""
 
 
 class Refused(Exception):
@@ -73,17 +87,18 @@ def update_of(report: Mapping[str, Any], now: int) -> CallUpdate:
     session = str(report["session"])
     if not _SESSION.fullmatch(session):
         raise Refused(400, "bad_report")
-    times = {name: _whole(report[name]) for name in report if name.endswith("_at")}
+    times = {name: _moment(report[name], now) for name in report if name.endswith("_at")}
     started, ended = times["started_at"], times["ended_at"]
     begun = started if started is not None else ended or now
+    outcome, reason = _told(report)
     return CallUpdate(
         PROVIDER,
         session,
         begun,
         order=_order(report["order"]),
         role=report["role"],
-        outcome=OUTCOMES[report["outcome"]],
-        reason=report["reason"],
+        outcome=outcome,
+        reason=reason,
         answered_at=times["answered_at"],
         bridged_at=times["bridged_at"],
         ended_at=ended,
@@ -110,19 +125,45 @@ def _whole(value: object) -> int | None:
     raise Refused(400, "bad_report")
 
 
+def _moment(value: object, now: int) -> int | None:
+    at = _whole(value)
+    if at is None or abs(at - now) <= _FURTHEST:
+        return at
+    raise Refused(400, "bad_report")
+
+
 def _url(value: object) -> str | None:
     if value is None:
         return None
-    if isinstance(value, str) and value.startswith("https://") and len(value) <= _LONGEST_URL:
+    if isinstance(value, str) and _URL.fullmatch(value):
         return value
     raise Refused(400, "bad_report")
 
 
+def _told(report: Mapping[str, Any]) -> tuple[CallOutcome, str]:
+    """Return what came of a call, and for what reason.
+
+    An operator who did not answer is less telling than why the party was not reached before.
+    """
+    outcome, reason, role = OUTCOMES[report["outcome"]], report["reason"], report["role"]
+    codes = _codes(report, "party") if report["outcome"] == _NO_OPERATOR and role else []
+    if not codes:
+        return outcome, reason
+    other = next(party for party in ROLES if party != role)
+    return _UNREACHED.get(codes[-1], CallOutcome.FAILED), f"{role}_to_{other}"
+
+
 def _cause(report: Mapping[str, Any]) -> str:
     """Return why the call went as it did: the platform's code of a leg that never answered."""
+    codes = _codes(report)
+    word = str(report["outcome"])
+    return f"{word} ({codes[-1]})" if codes else word
+
+
+def _codes(report: Mapping[str, Any], who: str | None = None) -> list[int]:
+    """Return the codes of legs that never answered, in the order they were called."""
     legs = report["legs"]
     if not isinstance(legs, list) or not all(isinstance(leg, dict) for leg in legs):
         raise Refused(400, "bad_report")
-    codes = [leg.get("code") for leg in legs if isinstance(leg.get("code"), int)]
-    word = str(report["outcome"])
-    return f"{word} ({codes[-1]})" if codes else word
+    codes = [leg.get("code") for leg in legs if who in (None, leg.get("who"))]
+    return [code for code in codes if type(code) is int and 0 <= code <= _LARGEST_CODE]

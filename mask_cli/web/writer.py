@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mask_cli.store.calls_base import Calls, CallWrite, SeenNonce
+    from mask_cli.store.calls_base import Calls, CallWrite, Seen
 
-    Waiting = tuple[CallWrite, asyncio.Future[SeenNonce | None]]
+    Waiting = tuple[CallWrite, asyncio.Future[Seen]]
 
 LOCK_PATIENCE = 3.0
 """Seconds to wait for another writer: the platform waits fifteen for its document."""
@@ -90,10 +90,10 @@ class GroupWriter:
         """Count a caller's wrong order numbers that are not stored yet."""
         return self._under_way[caller]
 
-    async def write(self, write: CallWrite) -> SeenNonce | None:
-        """Store it with whatever else waits; tell the earlier use of its nonce, if any."""
+    async def write(self, write: CallWrite) -> Seen:
+        """Store it with whatever else waits; tell what became of it."""
         assert self._loop is not None, "started before the first request"  # noqa: S101 (an invariant)
-        future: asyncio.Future[SeenNonce | None] = self._loop.create_future()
+        future: asyncio.Future[Seen] = self._loop.create_future()
         caller = write.wrong_order.caller if write.wrong_order else None
         if caller:
             self._under_way[caller] += 1
@@ -137,7 +137,7 @@ class GroupWriter:
         return batch, False
 
     def _commit(self, batch: list[Waiting]) -> None:
-        result: list[SeenNonce | None] | Exception
+        result: list[Seen] | Exception
         try:
             result = self._database.calls().commit([w for w, _ in batch], keep=self._keep)
             self._written.set()
@@ -165,7 +165,7 @@ class GroupWriter:
             self._trouble(error)
 
 
-def _deliver(batch: list[Waiting], result: list[SeenNonce | None] | Exception) -> None:
+def _deliver(batch: list[Waiting], result: list[Seen] | Exception) -> None:
     for place, (_, future) in enumerate(batch):
         if future.done():
             continue  # its request was cancelled

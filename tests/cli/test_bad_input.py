@@ -148,6 +148,7 @@ def test_a_virtual_number_is_never_a_party(mask: Mask) -> None:
         ("MASK_KEY_PREFIX", "or der:"),
         ("MASK_VOXIMPLANT_ENDPOINT", "https://api.example.com/"),
         ("MASK_VOXIMPLANT_TIMEOUT", "soon"),
+        ("MASK_VOXIMPLANT_TIMEOUT", "11m"),
         ("MASK_DATABASE", "postgresql://localhost/mask"),
     ],
 )
@@ -157,6 +158,27 @@ def test_a_wrong_setting_is_named_with_its_source(
     monkeypatch.setenv(name, value)
     run = mask("list")
     run.failed(ExitCode.CONFIGURATION, "" if name == "MASK_DATABASE" else name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("MASK_RING_TIMEOUT", "4m", "4m is not between 5s and 2m"),
+        ("MASK_RING_TIMEOUT", "4", "4s is not between 5s and 2m"),
+        ("MASK_CALL_TIME_LIMIT", "48h", "2d is not between 10s and 24h"),
+        ("MASK_CALL_TIME_LIMIT", str(60 * 86_400), "60d is not between 10s and 24h"),
+    ],
+)
+def test_what_no_platform_keeps_to_is_refused_for_both_alike(
+    mask: Mask, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    """Plivo would cut it silently, and Voximplant refuse it."""
+    monkeypatch.setenv(name, value)
+    route = ("route", "--caller", COURIER, "--called", CLIENT, "--xml")
+    for words in (route, ("voximplant", "scenario", "render", "--number", "+14155550199")):
+        run = mask(*words)
+        run.failed(ExitCode.CONFIGURATION, told)
+        assert f"(from {name})" in run.err
 
 
 @pytest.mark.parametrize(

@@ -514,7 +514,8 @@ def test_up_brings_application_number_and_pool_and_then_changes_nothing(
     assert rented(plivo).app_id == app_id
     pool = mask.query("SELECT number, provider, application, state FROM virtual_numbers")
     assert pool == [(NUMBER, "plivo", app_id, "active")]
-    assert mask.query("SELECT action, detail FROM audit") == [("plivo up", NUMBER)]
+    audited = [("plivo up", f"masking, {NUMBER}")]
+    assert mask.query("SELECT action, detail FROM audit") == audited
     before = written(plivo)
     second = run(*UP, "--number", NUMBER, "--format", "json").done()
     assert second.json == {
@@ -528,6 +529,10 @@ def test_up_brings_application_number_and_pool_and_then_changes_nothing(
     }
     assert "nothing was changed" in second.err
     assert written(plivo) == before
+    assert mask.query("SELECT action, detail FROM audit") == audited
+    run(*UP[:-1], "https://other.example", "--number", NUMBER, "--take-over").done()
+    audited.append(("plivo up", "masking"))
+    assert mask.query("SELECT action, detail FROM audit") == audited, "where calls go has changed"
 
 
 def test_up_shows_a_person_its_steps_in_a_table_and_none_when_there_are_none(

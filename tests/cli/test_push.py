@@ -649,3 +649,13 @@ def test_without_order_a_failed_push_warns_against_repeating(
     run = mask("add", *PARTIES, *JSON)
     run.answered(ExitCode.TRY_LATER, "do not repeat this command")
     assert len(run.json["order"]) == 5
+
+
+@pytest.mark.usefixtures("provider")
+def test_doctor_tells_that_voximplant_rings_for_a_minute_at_most(
+    mask: Mask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask(*GUIDES_CALL).done()
+    assert "rings for" not in mask("doctor", "--offline").out
+    monkeypatch.setenv("MASK_RING_TIMEOUT", "2m")
+    assert "ring_timeout is 2m; Voximplant rings for 1m at most" in mask("doctor", "--offline").out

@@ -12,11 +12,14 @@ from mask_cli.errors import TryLater
 from mask_cli.models import PhoneNumber
 from mask_cli.store.calls import SqliteCalls
 from mask_cli.store.calls_base import (
+    OVERTAKEN,
     CallOutcome,
     CallSelection,
     CallUpdate,
     CallWrite,
+    Guess,
     NonceUse,
+    Seen,
     SeenNonce,
     WrongOrder,
 )
@@ -177,6 +180,25 @@ def test_the_same_attempt_counts_once_and_only_lately(calls: SqliteCalls) -> Non
     assert calls.wrong_orders("other", 0) == 0
 
 
+def guessing(call: int, *, wrong: bool = True, caller: str = "hash") -> CallWrite:
+    """A guess that was decided when nothing of this caller was stored."""
+    tried = WrongOrder(caller, f"call-{call:04}", 1, NOON) if wrong else None
+    nonce = NonceUse(f"{caller}{call}", "d", "answer", "t1", NOON)
+    return CallWrite(nonce, update(f"call-{call:04}").update, tried, Guess(caller, NOON - 60, 3))
+
+
+def test_guesses_decided_at_the_same_moment_do_not_pass_the_limit(calls: SqliteCalls) -> None:
+    assert calls.commit([guessing(1), guessing(2)]) == [None, None]
+    batch = [guessing(3), guessing(4), guessing(5, wrong=False), guessing(6, caller="other")]
+    assert calls.commit([*batch, update("call-0007")]) == [None, OVERTAKEN, OVERTAKEN, None, None]
+    assert calls.wrong_orders("hash", NOON - 60) == 3
+    assert calls.commit([guessing(8, wrong=False)]) == [OVERTAKEN]
+    kept = {call.call_id for call in calls.listed(CallSelection())}
+    assert kept == {f"call-{n:04}" for n in (1, 2, 3, 6, 7)}, "nothing of what was overtaken"
+    again = guessing(4)
+    assert calls.commit([CallWrite(again.nonce, again.update)]) == [None], "nor its nonce"
+
+
 def test_a_dry_commit_leaves_nothing(calls: SqliteCalls) -> None:
     calls.commit([use("n1"), update()], keep=False)
     assert calls.commit([use("n1")]) == [None]
@@ -185,7 +207,7 @@ def test_a_dry_commit_leaves_nothing(calls: SqliteCalls) -> None:
 
 def test_two_processes_agree_on_who_was_first(tmp_path: Path) -> None:
     """Two connections of their own stand for two workers."""
-    results: list[SeenNonce | None] = []
+    results: list[Seen] = []
     with opened(tmp_path / "mask.db"):
         pass
 
@@ -205,9 +227,10 @@ def test_two_processes_agree_on_who_was_first(tmp_path: Path) -> None:
 
 def test_a_locked_database_is_told_as_such(store: SqliteStore) -> None:
     impatient = SqliteStore(store.path, connect(store.path, timeout=0))
-    with store.writing(), pytest.raises(TryLater):
+    with store.writing(), pytest.raises(TryLater) as raised:
         SqliteCalls(impatient).commit([update()])
     impatient.close()
+    assert raised.value.message.endswith("is busy: another program is writing to it"), "at once"
 
 
 def test_lists_are_newest_first_and_selected(calls: SqliteCalls) -> None:
@@ -225,6 +248,28 @@ def test_lists_are_newest_first_and_selected(calls: SqliteCalls) -> None:
     assert ids(order="00001") == [5, 3, 1]
     assert ids(reason="r0", limit=1) == [3]
     assert ids(since=NOON + 2, until=NOON + 4) == [3, 2]
+
+
+def test_a_call_of_which_only_the_end_was_told_is_abandoned_wherever_it_is_looked_for(
+    calls: SqliteCalls,
+) -> None:
+    calls.commit([update(ended_at=NOON, seconds=3)])
+    (selected,) = calls.listed(CallSelection(outcome=CallOutcome.ABANDONED))
+    assert selected == calls.get("call-0001") == next(calls.listed(CallSelection()))
+    assert selected.outcome == CallOutcome.ABANDONED
+    assert list(calls.listed(CallSelection(outcome=CallOutcome.BUSY))) == []
+    (counted,) = calls.counted(CallSelection(outcome=CallOutcome.ABANDONED), by_day=False)
+    assert (counted.outcome, counted.calls) == (CallOutcome.ABANDONED, 1)
+
+
+@pytest.mark.parametrize("word", [None, *CallOutcome])
+def test_every_outcome_that_is_counted_is_found(
+    calls: SqliteCalls, word: CallOutcome | None
+) -> None:
+    calls.commit([update(outcome=word)])
+    (counted,) = calls.counted(CallSelection(), by_day=False)
+    (found,) = calls.listed(CallSelection(outcome=counted.outcome))
+    assert found.outcome == counted.outcome
 
 
 def test_counts_are_by_day_outcome_and_reason(calls: SqliteCalls) -> None:

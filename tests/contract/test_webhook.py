@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
@@ -14,7 +15,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from mask_cli.sandbox.plivo_scene import Verdict
+from mask_cli.sandbox.plivo_scene import Behaviour, Verdict
 from mask_cli.sandbox.plivo_webhook import Delivery
 from mask_cli.web import request as request_module
 from tests.webhook import (
@@ -24,6 +25,7 @@ from tests.webhook import (
     OURS,
     PAIRS,
     TOKEN,
+    Answer,
     Running,
     dialled,
     fields,
@@ -126,6 +128,36 @@ def test_the_caller_is_told_why_nobody_was_reached(
 def test_the_pound_key_reaches_the_operator_after_a_busy_callee(staffed: Running) -> None:
     played = staffed.call(COURIER, "#", callee="busy")
     assert [leg.number.digits for leg in played.legs if leg.number] == [CLIENT, OPERATOR]
+    assert played.verdict is Verdict.NOT_CONNECTED
+    (call,) = staffed.calls()
+    assert (call.outcome, call.reason) == ("busy", "courier_to_client")
+
+
+@pytest.mark.parametrize("operator", ["answers", "hangs-up"])
+def test_an_operator_who_answers_after_a_busy_callee_is_what_came_of_the_call(
+    staffed: Running, operator: str
+) -> None:
+    played = staffed.call(COURIER, "#", callee="busy", behaviours={OPERATOR: Behaviour(operator)})
+    assert played.verdict is Verdict.CONNECTED
+    (call,) = staffed.calls()
+    assert (call.outcome, call.reason, call.order) == ("operator", "operator", "12345")
+
+
+@pytest.mark.parametrize("callee", ["busy", "no-answer", "rejects"])
+def test_an_operator_who_did_not_answer_is_not_told_as_one_who_did(
+    staffed: Running, callee: str
+) -> None:
+    staffed.put(mapping("45678", COURIER, STRANGER))
+    assert staffed.call(COURIER, "#", callee=callee).verdict is Verdict.NOT_CONNECTED
+    assert staffed.call("14155550120", callee=callee).verdict is Verdict.NOT_CONNECTED
+    kept = {(call.outcome, call.reason) for call in staffed.calls()}
+    assert kept == {("message", "operator"), ("message", "unknown_caller")}
+
+
+def test_a_stranger_who_spoke_with_the_operator_is_told_as_such(staffed: Running) -> None:
+    assert staffed.call("14155550120").verdict is Verdict.CONNECTED
+    (call,) = staffed.calls()
+    assert (call.outcome, call.reason) == ("operator", "unknown_caller")
 
 
 @pytest.mark.parametrize("keys", ["#", "12#", "1234#"])
@@ -541,6 +573,36 @@ def test_guessing_over_many_calls_is_limited(web: Running) -> None:
     web.put(mapping("45678", COURIER, STRANGER, expires_at=web.now + 60))
     web.put(mapping("12345", COURIER, CLIENT, expires_at=web.now + 60))
     assert web.call(COURIER, "12345").verdict is Verdict.CONNECTED
+
+
+def test_guesses_at_the_same_moment_are_limited_over_all_workers(tmp_path: Path) -> None:
+    database, address = tmp_path / "mask.db", "https://mask.example.com"
+    platform = Running(address, database)
+    with (
+        running(database, public_url=address) as one,
+        running(database, public_url=address) as other,
+        closing(sqlite3.connect(database, isolation_level=None)) as writer,
+    ):
+        one.put(mapping("45678", COURIER, STRANGER))
+
+        def guess(number: int, digits: str | None = None) -> Answer:
+            typed = {"CallUUID": f"call-{number:06}", "Digits": digits or f"{90_000 + number}"}
+            path, form = "/plivo/digits?attempts=0", fields(COURIER, **typed)
+            headers = platform.signed("POST", path, form, f"{10**19 + number}")
+            return (one, other)[number % 2].send("POST", path, headers, form)
+
+        # Until one is stored, no worker knows what the other has taken.
+        writer.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(40) as crowd:
+            tried = crowd.map(guess, range(40))
+            time.sleep(0.7)
+            writer.execute("ROLLBACK")
+            answers = list(tried)
+        assert one.query("SELECT count(*) FROM caller_attempts") == [(9,)]
+        assert sum("<GetInput" in text for _, text in answers) <= 9
+        assert {status for status, _ in answers} == {200}
+        assert dialled(guess(40, "12345")) == dialled(guess(41, "12345")) == []
+        assert guess(3) == answers[3], "a repetition gets the same answer"
 
 
 def test_a_call_without_an_id_cannot_guess_for_ever(web: Running) -> None:

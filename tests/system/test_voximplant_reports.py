@@ -9,12 +9,14 @@ import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
 
 import pytest
 
 from mask_cli.call_import import import_sessions
 from mask_cli.config import load_settings
 from mask_cli.errors import ConfigurationError
+from mask_cli.models import DAY, PhoneNumber
 from mask_cli.providers.voximplant_records import RemoteLeg, RemoteSession
 from mask_cli.sandbox.scenario_bench import COURIER, ORDER, Bench
 from mask_cli.sandbox.simulate_voximplant import BEHAVIOURS, NOW, SECRET, typed
@@ -27,7 +29,7 @@ from mask_cli.web.server import Factory, in_background, listening
 from mask_cli.web.serving import checked_site
 from mask_cli.web.site import site_of
 from mask_cli.web.voximplant import OUTCOMES as KEPT
-from mask_cli.web.voximplant import Refused, received
+from mask_cli.web.voximplant import Refused, received, update_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +62,11 @@ class Server:
             return connection.getresponse().status
         finally:
             connection.close()
+
+    def metric(self, name: str) -> float:
+        with urlopen(f"http://127.0.0.1:{self.port}/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
     def kept(self) -> list[CallRecord]:
         store = SqliteStore(self.database)
@@ -112,6 +119,28 @@ def test_a_call_that_reached_nobody_keeps_why(server: Server) -> None:
     assert (call.outcome, call.hangup_cause, call.talked) == ("busy", "busy (486)", 0)
 
 
+@pytest.mark.parametrize(
+    ("party", "typing", "kept"),
+    [
+        ("busy", (ORDER, "#"), ("busy", "courier_to_client")),
+        ("no-answer", (ORDER, "#"), ("no_answer", "courier_to_client")),
+        ("rejects", (ORDER, "#"), ("failed", "courier_to_client")),
+        ("busy", ("#",), ("message", "operator")),
+    ],
+)
+def test_an_operator_who_did_not_answer_does_not_hide_why_the_party_was_not_reached(
+    party: str, typing: tuple[str, ...], kept: tuple[str, str]
+) -> None:
+    call = Bench(template()).call(
+        *typed(*typing),
+        operator=PhoneNumber("+14155550100"),
+        party=BEHAVIOURS[party],
+        operator_does=BEHAVIOURS["busy"],
+    )
+    update = update_of(call.reports[0], LATER)
+    assert (update.outcome, update.reason) == kept
+
+
 def test_nobody_else_can_report(server: Server) -> None:
     sent = body()
     proofs = (
@@ -140,6 +169,25 @@ def test_other_methods_and_endless_bodies_are_refused(server: Server) -> None:
     assert server.post(b"x" * (1 << 20), "t=1,v1=") == 413
 
 
+@pytest.mark.parametrize("sent", [b"[" * 16_000, b'{"a":' * 3_000, b"9" * 5_000, b"\xff"])
+def test_a_report_that_cannot_be_read_is_refused_and_no_fault(server: Server, sent: bytes) -> None:
+    assert server.post(sent, sign(SECRET, sent, LATER)) == 400
+    assert server.post(sent, sign("another", sent, LATER)) == 403
+    assert server.metric("mask_faults_total") == 0
+
+
+def test_a_fault_of_our_own_in_a_report_alarms_and_is_no_server_error(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError(COURIER)
+
+    monkeypatch.setattr("mask_cli.web.voximplant.verify", broken)
+    sent = body()
+    assert server.post(sent, sign(SECRET, sent, LATER)) == 400
+    assert server.metric("mask_faults_total") == 1
+
+
 def test_when_nothing_can_be_stored_the_scenario_is_told_to_try_again(server: Server) -> None:
     server.database.rename(server.database.with_suffix(".away"))
     sent = body()
@@ -166,6 +214,13 @@ def test_without_a_secret_no_report_is_believed(tmp_path: Path) -> None:
         {"ended_at": -1},
         {"talk_seconds": True},
         {"recording_url": "http://elsewhere"},
+        {"recording_url": "https://elsewhere/\ud800"},
+        {"recording_url": "https://elsewhere/\nx"},
+        *(
+            {name: at}
+            for name in ("started_at", "answered_at", "bridged_at", "ended_at")
+            for at in (0, LATER - 3 * DAY, LATER + 3 * DAY, 2**39, 1e300)
+        ),
         {"legs": "none"},
         {"outcome": "fine"},
         {"role": "operator"},
@@ -176,6 +231,14 @@ def test_a_signed_report_with_a_field_of_a_wrong_kind_is_refused(changes: dict[s
     with pytest.raises(Refused) as raised:
         received(SECRET, sign(SECRET, sent, LATER), sent, LATER)
     assert raised.value.status == 400
+
+
+@pytest.mark.parametrize("code", [14156667777, 10**20, True, "486"])
+def test_a_code_that_is_none_of_the_platforms_is_not_kept(code: object) -> None:
+    """It could be somebody's number."""
+    report = reported(party=BEHAVIOURS["busy"]).reports[0]
+    legs = [{**leg, "code": code} for leg in report["legs"]]
+    assert update_of({**report, "legs": legs}, LATER).hangup_cause == "busy"
 
 
 def test_a_report_without_times_is_kept_all_the_same() -> None:

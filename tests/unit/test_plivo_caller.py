@@ -265,6 +265,28 @@ def test_a_recorded_call_goes_on() -> None:
     assert told["RecordUrl"].startswith("https://")
 
 
+RECORD = f'<Record startOnDialAnswer="true" redirect="false" callbackUrl="{HOST}/stored"/>'
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour.BUSY, Behaviour.REJECTS, Behaviour.NO_ANSWER])
+def test_where_nobody_answered_nothing_is_recorded(behaviour: Behaviour) -> None:
+    later = DIAL.replace("<Dial", f'<Dial action="{HOST}/operator"', 1)
+    hooks = Hooks(answer=RECORD + later, operator=DIAL.replace(CALLEE, "14155550100"))
+    scene = Scene(CALLER, CALLED, behaviours={CALLEE: behaviour})
+    outcome = call(hooks, scene)
+    assert outcome.verdict is Verdict.CONNECTED, "with the operator"
+    assert "records the call" not in [event.what for event in outcome.events]
+    assert hooks.told("stored") == []
+
+
+def test_a_recording_begins_when_the_callee_answers() -> None:
+    hooks = Hooks(answer=RECORD + DIAL)
+    outcome = call(hooks, Scene(CALLER, CALLED, talk=20))
+    at = {event.what: event.at for event in outcome.events}
+    assert at["records the call"] == at["answers"] > at["dials"]
+    assert [told["RecordingDuration"] for told in hooks.told("stored")] == ["20"]
+
+
 @pytest.mark.parametrize(
     "caller", ["", "anonymous", "sip:alice@example.com", f"+{CALLER}"], ids=count()
 )
