@@ -24,7 +24,7 @@ from mask_cli.store.base import AuditRow
 from mask_cli.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mask_cli.models import Mapping, PhoneNumber, RemoteItem, Target
     from mask_cli.orders import Change
@@ -332,8 +332,10 @@ class AppContext:
             if not refused:
                 self.audit(action, detail=detail)
 
-    def _audited_reveal(self) -> None:
-        self.audit("reveal", detail=self.command)
+    def _audited_reveal(self, orders: Iterable[str | None]) -> None:
+        with self.store.writing():
+            for order in orders:
+                self.audit_inside("reveal", order, self.command)
 
 
 def not_sent(errors: Sequence[MaskError]) -> MaskError:
