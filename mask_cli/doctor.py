@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from mask_cli.config import readable_by_others
@@ -15,6 +15,7 @@ from mask_cli.store import schema
 from mask_cli.times import format_duration, format_time
 
 if TYPE_CHECKING:
+    from collections import abc
     from collections.abc import Callable, Iterator
 
     from mask_cli.config import Settings
@@ -28,7 +29,7 @@ CHECK_FIELDS = ("check", "result", "detail", "hint")
 CLOCK_TOLERANCE = 60
 """Seconds that our clock may differ from the provider's."""
 PENDING_LIMIT = 900
-"""Seconds after which what is pending is worth a warning: cron should have sent it by then."""
+"""Seconds after which what is pending is a failure: cron should have sent it by then."""
 
 _PLIVO_LOGIN = ("plivo.auth_id", "plivo.auth_token")
 _UP = "mask plivo up --app NAME --number NUMBER"
@@ -49,6 +50,7 @@ class Patient:
     open_pool: Callable[[], Pool] | None = None
     open_upkeep: Callable[[], SqliteUpkeep] | None = None
     pending_limit: int = PENDING_LIMIT
+    run_limits: abc.Mapping[str, int] = field(default_factory=dict)
 
 
 def examined(patient: Patient, *, offline: bool) -> list[Check]:
@@ -127,16 +129,18 @@ def _runs(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
         return
     for name in ("sync", "prune"):
         last = patient.open_upkeep().last_run(name)
+        good = None if last is None else last.last_good_at
+        limit = patient.run_limits.get(name)
+        late = limit is not None and (good is None or patient.now - good > limit)
         if last is None:
-            yield "ok", f"{name} has not run yet", f"cron: mask {name} --quiet"
+            result: Result = "failed" if late else "ok"
+            yield result, f"{name} has not run yet", f"cron: mask {name} --quiet"
             continue
-        good = "never" if last.last_good_at is None else format_time(last.last_good_at)
-        detail = f"{name} last ended well: {good}"
+        detail = f"{name} last ended well: {'never' if good is None else format_time(good)}"
         if last.exit_code:
-            ended = f"the last one ended with {last.exit_code} at {format_time(last.ended_at)}"
-            yield "warning", f"{detail}; {ended}", f"mask {name} tells why"
-        else:
-            yield "ok", detail, None
+            detail += f"; the last one ended with {last.exit_code} at {format_time(last.ended_at)}"
+        result = "failed" if late else "warning" if last.exit_code else "ok"
+        yield result, detail, None if result == "ok" else f"mask {name} tells why"
 
 
 def _waiting_since(
@@ -178,7 +182,7 @@ def _pending(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
         refused += remote_state(mapping, item, now) is Remote.FAILED
         since = min(since, _waiting_since(store, order, mapping, item, now))
     late = now - since > patient.pending_limit
-    result: Result = "failed" if refused else "warning" if late else "ok"
+    result: Result = "failed" if refused or late else "ok"
     age = f", the oldest for {format_duration(now - since)}" if waiting else ""
     detail = f"{waiting} pending{age}, {refused} of them refused"
     yield result, detail, "mask sync" if waiting else None

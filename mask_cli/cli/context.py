@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from mask_cli.cli.endings import exit_code
 from mask_cli.config import Settings, load_settings
 from mask_cli.errors import (
     ExitCode,
@@ -134,10 +135,10 @@ class AppContext:
         with lock:
             try:
                 yield
-            except MaskError as error:
+            except BaseException as error:
                 # A database that cannot be written must not hide what went wrong.
-                with suppress(MaskError):
-                    self.upkeep.note_run(name, self.now(), error.exit_code)
+                with suppress(Exception):
+                    self.upkeep.note_run(name, self.now(), exit_code(error))
                 raise
             self.upkeep.note_run(name, self.now(), ExitCode.DONE)
 
