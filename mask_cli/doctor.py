@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from mask_cli.config import readable_by_others
-from mask_cli.errors import MaskError
+from mask_cli.errors import MaskError, StorageError, TryLater
 from mask_cli.models import RENEW_BELOW, Remote, remote_state
 from mask_cli.provision import ANSWER_PATH, HANGUP_PATH, PROVIDER
 from mask_cli.redaction import redacted_message
@@ -17,6 +17,7 @@ from mask_cli.times import format_duration, format_time
 if TYPE_CHECKING:
     from collections import abc
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from mask_cli.config import Settings
     from mask_cli.models import Mapping, RemoteItem
@@ -88,9 +89,13 @@ def _database(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
     path = patient.settings.database
     used = patient.open_store().used_orders()
     yield "ok", f"{path}: {used} mappings, format {schema.VERSION}", None
-    for place in (path, path.parent):
+    beside = _side_files(path)
+    # SQLite makes them as open as the database is: closing that is enough then.
+    private = [] if readable_by_others(path) else beside
+    for place in (path, path.parent, *private):
         if readable_by_others(place) and os.access(path, os.R_OK):
             yield "warning", f"{place} is open to others on this computer", f"chmod go= {place}"
+    yield from _writing(patient, path, beside)
     space = 10 ** patient.settings["order_digits"]
     if used > space * 0.9:
         yield (
@@ -98,6 +103,31 @@ def _database(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
             f"{used} of {space} order numbers are in use",
             "mask prune, or raise order_digits",
         )
+
+
+def _side_files(path: Path) -> list[Path]:
+    """Return what SQLite keeps beside the database while somebody has it open, or after a crash."""
+    real = path.resolve()
+    names = (real.name + "-wal", real.name + "-shm")
+    return [place for name in names if (place := real.with_name(name)).exists()]
+
+
+def _writing(
+    patient: Patient, path: Path, beside: list[Path]
+) -> Iterator[tuple[Result, str, str | None]]:
+    """Tell what keeps us from writing: a read-only file is one that can be read for months."""
+    closed = [place for place in (path, *beside) if not os.access(place, os.W_OK)]
+    for place in closed:
+        yield "failed", f"{place} cannot be written", f"check its owner; chmod u+w {place}"
+    try:
+        with patient.open_store().writing(keep=False):
+            pass
+    except TryLater as error:
+        yield "warning", error.message, error.hint
+    except StorageError as error:
+        # Named above is better than what SQLite says of the three files together.
+        if not closed:
+            yield "failed", error.message, error.hint
 
 
 def _credentials(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
