@@ -122,7 +122,7 @@ class Output:
 
     def flush(self) -> None:
         """Let a reader see at once what was printed."""
-        with _writing():
+        with writing():
             sys.stdout.flush()
 
     def say(self, text: str) -> None:
@@ -242,7 +242,7 @@ class Output:
     def _draw(self, columns: list[tuple[str, str]], rows: list[list[str]]) -> None:
         from mask_cli.tables import draw
 
-        with _writing():
+        with writing():
             draw(columns, rows, color=self._colored())
             sys.stdout.flush()
 
@@ -252,7 +252,7 @@ class Output:
         return self.color and colors_wanted()
 
     def _write(self, text: str, end: str = "\n") -> None:
-        with _writing():
+        with writing():
             print(text, end=end)
 
     def tell(self, text: str) -> None:
@@ -266,11 +266,12 @@ class Output:
 
 
 @contextmanager
-def _writing() -> Iterator[None]:
+def writing() -> Iterator[None]:
     """Turn what goes wrong with stdout into our words: nobody reads it, or its disk is full."""
     try:
         yield
-    except BrokenPipeError as error:
+    except (BrokenPipeError, SystemExit) as error:
+        # Rich, when Typer shows help with it, would end the program with 1.
         raise OutputClosed from error
     except OSError as error:
         raise FileProblem(f"cannot write the answer: {error.strerror}") from error

@@ -16,7 +16,7 @@ from mask_cli.cli.context import AppContext
 from mask_cli.cli.endings import Terminated, exit_code
 from mask_cli.cli.options import MaskCommand, global_options
 from mask_cli.errors import ExitCode, MaskError, UsageError
-from mask_cli.output import Output
+from mask_cli.output import Output, writing
 from mask_cli.redaction import redacted_text
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ class MaskGroup(TyperGroup):
             hidden = cmd_name in self.hidden_places
             self.commands[cmd_name] = _built(cmd_name, place, hidden=hidden)
         return super().get_command(ctx, cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 (Typer's own types)
+        """Show the help, which is an answer like any other."""
+        with writing():
+            super().format_help(ctx, formatter)
 
     def main(self, *args: Any, **more: Any) -> NoReturn:  # noqa: ANN401 (Typer's signature)
         """Run a command and exit; every error ends here."""
