@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from mask_cli.config import readable_by_others
-from mask_cli.errors import MaskError
+from mask_cli.errors import MaskError, StorageError, TryLater
 from mask_cli.models import RENEW_BELOW, Remote, remote_state
 from mask_cli.provision import ANSWER_PATH, HANGUP_PATH, PROVIDER
 from mask_cli.redaction import redacted_message
@@ -16,7 +16,9 @@ from mask_cli.store import schema
 from mask_cli.times import format_duration, format_time
 
 if TYPE_CHECKING:
+    from collections import abc
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from mask_cli.config import Settings
     from mask_cli.models import Mapping, RemoteItem
@@ -29,7 +31,7 @@ CHECK_FIELDS = ("check", "result", "detail", "hint")
 CLOCK_TOLERANCE = 60
 """Seconds that our clock may differ from the provider's."""
 PENDING_LIMIT = 900
-"""Seconds after which what is pending is worth a warning: cron should have sent it by then."""
+"""Seconds after which what is pending is a failure: cron should have sent it by then."""
 
 _PLIVO_LOGIN = ("plivo.auth_id", "plivo.auth_token")
 _UP = "mask plivo up --app NAME --number NUMBER"
@@ -50,6 +52,7 @@ class Patient:
     open_pool: Callable[[], Pool] | None = None
     open_upkeep: Callable[[], SqliteUpkeep] | None = None
     pending_limit: int = PENDING_LIMIT
+    run_limits: abc.Mapping[str, int] = field(default_factory=dict)
 
 
 def examined(patient: Patient, *, offline: bool) -> list[Check]:
@@ -87,9 +90,13 @@ def _database(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
     path = patient.settings.database
     used = patient.open_store().used_orders()
     yield "ok", f"{path}: {used} mappings, format {schema.VERSION}", None
-    for place in (path, path.parent):
+    beside = _side_files(path)
+    # SQLite makes them as open as the database is: closing that is enough then.
+    private = [] if readable_by_others(path) else beside
+    for place in (path, path.parent, *private):
         if readable_by_others(place) and os.access(path, os.R_OK):
             yield "warning", f"{place} is open to others on this computer", f"chmod go= {place}"
+    yield from _writing(patient, path, beside)
     space = 10 ** patient.settings["order_digits"]
     if used > space * 0.9:
         yield (
@@ -97,6 +104,31 @@ def _database(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
             f"{used} of {space} order numbers are in use",
             "mask prune, or raise order_digits",
         )
+
+
+def _side_files(path: Path) -> list[Path]:
+    """Return what SQLite keeps beside the database while somebody has it open, or after a crash."""
+    real = path.resolve()
+    names = (real.name + "-wal", real.name + "-shm")
+    return [place for name in names if (place := real.with_name(name)).exists()]
+
+
+def _writing(
+    patient: Patient, path: Path, beside: list[Path]
+) -> Iterator[tuple[Result, str, str | None]]:
+    """Tell what keeps us from writing: a read-only file is one that can be read for months."""
+    closed = [place for place in (path, *beside) if not os.access(place, os.W_OK)]
+    for place in closed:
+        yield "failed", f"{place} cannot be written", f"check its owner; chmod u+w {place}"
+    try:
+        with patient.open_store().writing(keep=False):
+            pass
+    except TryLater as error:
+        yield "warning", error.message, error.hint
+    except StorageError as error:
+        # Named above is better than what SQLite says of the three files together.
+        if not closed:
+            yield "failed", error.message, error.hint
 
 
 def _credentials(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
@@ -131,16 +163,18 @@ def _runs(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
         return
     for name in ("sync", "prune"):
         last = patient.open_upkeep().last_run(name)
+        good = None if last is None else last.last_good_at
+        limit = patient.run_limits.get(name)
+        late = limit is not None and (good is None or patient.now - good > limit)
         if last is None:
-            yield "ok", f"{name} has not run yet", f"cron: mask {name} --quiet"
+            result: Result = "failed" if late else "ok"
+            yield result, f"{name} has not run yet", f"cron: mask {name} --quiet"
             continue
-        good = "never" if last.last_good_at is None else format_time(last.last_good_at)
-        detail = f"{name} last ended well: {good}"
+        detail = f"{name} last ended well: {'never' if good is None else format_time(good)}"
         if last.exit_code:
-            ended = f"the last one ended with {last.exit_code} at {format_time(last.ended_at)}"
-            yield "warning", f"{detail}; {ended}", f"mask {name} tells why"
-        else:
-            yield "ok", detail, None
+            detail += f"; the last one ended with {last.exit_code} at {format_time(last.ended_at)}"
+        result = "failed" if late else "warning" if last.exit_code else "ok"
+        yield result, detail, None if result == "ok" else f"mask {name} tells why"
 
 
 def _waiting_since(
@@ -182,7 +216,7 @@ def _pending(patient: Patient) -> Iterator[tuple[Result, str, str | None]]:
         refused += remote_state(mapping, item, now) is Remote.FAILED
         since = min(since, _waiting_since(store, order, mapping, item, now))
     late = now - since > patient.pending_limit
-    result: Result = "failed" if refused else "warning" if late else "ok"
+    result: Result = "failed" if refused or late else "ok"
     age = f", the oldest for {format_duration(now - since)}" if waiting else ""
     detail = f"{waiting} pending{age}, {refused} of them refused"
     yield result, detail, "mask sync" if waiting else None

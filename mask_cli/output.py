@@ -58,19 +58,20 @@ def on_terminal() -> bool:
 class Output:
     """The printer of one command.
 
-    `reveal` is called before the first whole number is printed, and may refuse by raising;
-    None means that numbers stay redacted.
+    `reveal` is called before the first whole number is printed, with the orders whose numbers
+    they are as far as that is known, else with None; it may refuse by raising. Without it
+    numbers stay redacted.
     """
 
     format: Format = Format.AUTO
     quiet: bool = False
     color: bool = True
-    reveal: Callable[[], None] | None = None
+    reveal: Callable[[Iterable[str | None]], None] | None = None
     _revealed: bool = False
 
     def record(self, record: Record) -> None:
         """Print one thing."""
-        self._allow_reveal()
+        self._allow_reveal([record])
         match self._chosen():
             case Format.JSON | Format.JSONL:
                 self._write(_json(self._plain(record)))
@@ -86,7 +87,8 @@ class Output:
 
     def records(self, fields: Sequence[str], records: Iterable[Record]) -> None:
         """Print many things as they come; a table is cut at a thousand, and says so."""
-        self._allow_reveal()
+        # What comes as it is read is not known before; that the whole was asked for is audited.
+        self._allow_reveal(records if isinstance(records, list) else [])
         rows = (self._plain(record) for record in records)
         chosen = self._chosen()
         match chosen:
@@ -104,9 +106,9 @@ class Output:
         """Print an answer that is text by nature: a script, a document, a path."""
         self._write(text.removesuffix("\n"))
 
-    def revealed(self, text: str) -> str | None:
+    def revealed(self, text: str, order: str | None) -> str | None:
         """Return a text with whole numbers when they may be shown, having been audited."""
-        self._allow_reveal()
+        self._allow_reveal([{"order": order}])
         return None if self.reveal is None else text
 
     def raw(self, text: str) -> None:
@@ -120,7 +122,7 @@ class Output:
 
     def flush(self) -> None:
         """Let a reader see at once what was printed."""
-        with _writing():
+        with writing():
             sys.stdout.flush()
 
     def say(self, text: str) -> None:
@@ -157,10 +159,10 @@ class Output:
 
         return bar(what, total, shown=not self.quiet and sys.stderr.isatty(), color=self._colored())
 
-    def _allow_reveal(self) -> None:
+    def _allow_reveal(self, records: list[Record]) -> None:
         """Have the audit told, once a run, before a whole number is printed."""
         if self.reveal is not None and not self._revealed:
-            self.reveal()
+            self.reveal(dict.fromkeys(record.get("order") for record in records) or [None])
             self._revealed = True
 
     @property
@@ -240,7 +242,7 @@ class Output:
     def _draw(self, columns: list[tuple[str, str]], rows: list[list[str]]) -> None:
         from mask_cli.tables import draw
 
-        with _writing():
+        with writing():
             draw(columns, rows, color=self._colored())
             sys.stdout.flush()
 
@@ -250,7 +252,7 @@ class Output:
         return self.color and colors_wanted()
 
     def _write(self, text: str, end: str = "\n") -> None:
-        with _writing():
+        with writing():
             print(text, end=end)
 
     def tell(self, text: str) -> None:
@@ -264,11 +266,12 @@ class Output:
 
 
 @contextmanager
-def _writing() -> Iterator[None]:
+def writing() -> Iterator[None]:
     """Turn what goes wrong with stdout into our words: nobody reads it, or its disk is full."""
     try:
         yield
-    except BrokenPipeError as error:
+    except (BrokenPipeError, SystemExit) as error:
+        # Rich, when Typer shows help with it, would end the program with 1.
         raise OutputClosed from error
     except OSError as error:
         raise FileProblem(f"cannot write the answer: {error.strerror}") from error

@@ -83,7 +83,10 @@ HOMES = {
     ),
     "environment": ("config",),
     "print": ("output",),
-    "exit": ("cli.boundary",),
+    "exit": (
+        "cli.boundary",
+        "output",  # catches Rich's own way of ending the program
+    ),
 }
 _USES = {
     **dict.fromkeys(

@@ -13,9 +13,10 @@ import typer.main
 from typer.core import TyperGroup
 
 from mask_cli.cli.context import AppContext
+from mask_cli.cli.endings import Terminated, exit_code
 from mask_cli.cli.options import MaskCommand, global_options
 from mask_cli.errors import ExitCode, MaskError, UsageError
-from mask_cli.output import Output, OutputClosed
+from mask_cli.output import Output, writing
 from mask_cli.redaction import redacted_text
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
 Declared = TypeVar("Declared", bound="Callable[..., None]")
-
-
-class Terminated(BaseException):
-    """SIGTERM came; not an Exception, so that nothing but the boundary handles it."""
 
 
 class MaskGroup(TyperGroup):
@@ -52,6 +49,11 @@ class MaskGroup(TyperGroup):
             self.commands[cmd_name] = _built(cmd_name, place, hidden=hidden)
         return super().get_command(ctx, cmd_name)
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 (Typer's own types)
+        """Show the help, which is an answer like any other."""
+        with writing():
+            super().format_help(ctx, formatter)
+
     def main(self, *args: Any, **more: Any) -> NoReturn:  # noqa: ANN401 (Typer's signature)
         """Run a command and exit; every error ends here."""
         _open_streams()
@@ -67,30 +69,27 @@ class MaskGroup(TyperGroup):
         sys.exit(code)
 
 
-def _run(command: Any, context: AppContext) -> int:  # noqa: ANN401, PLR0911 (one way out each)
+def _run(command: Any, context: AppContext) -> int:  # noqa: ANN401
     """Run the command; return the exit code, having told what went wrong."""
     try:
         returned = command()
         Output().flush()
-    except MaskError as error:
-        Output().error(error)
-        return error.exit_code
-    except typer.TyperException as error:
-        # Of a group without a command the help was shown, and nothing else is to be said.
-        if error.format_message():
-            Output().error(_usage(error))
-        return ExitCode.USAGE
-    except typer.Abort:
-        return ExitCode.DECLINED
-    except (OutputClosed, BrokenPipeError):
-        return ExitCode.OUTPUT_CLOSED
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
-    except Terminated:
-        return ExitCode.TERMINATED
-    except Exception as error:  # noqa: BLE001 (the boundary: a fault in mask itself)
-        return _bug(error, debug="debug" in context.flags)
+    except (Exception, KeyboardInterrupt, Terminated) as error:  # noqa: BLE001 (the boundary)
+        code = exit_code(error)
+        if isinstance(error, MaskError):
+            Output().error(error)
+        elif isinstance(error, typer.TyperException):
+            _wrong_usage(error)
+        elif isinstance(error, Exception) and code == ExitCode.BUG:
+            _bug(error, debug="debug" in context.flags)
+        return code
     return returned if isinstance(returned, int) else ExitCode.DONE
+
+
+def _wrong_usage(error: typer.TyperException) -> None:
+    # Of a group without a command the help was shown, and nothing else is to be said.
+    if error.format_message():
+        Output().error(_usage(error))
 
 
 def _usage(error: typer.TyperException) -> UsageError:
@@ -100,7 +99,7 @@ def _usage(error: typer.TyperException) -> UsageError:
     return UsageError(redacted_text(error.format_message()), hint=f"{command} --help")
 
 
-def _bug(error: Exception, *, debug: bool) -> int:
+def _bug(error: Exception, *, debug: bool) -> None:
     if debug:
         import traceback
 
@@ -112,7 +111,6 @@ def _bug(error: Exception, *, debug: bool) -> int:
         hint="run it again with --debug and report what it prints",
     )
     Output().error(described)
-    return ExitCode.BUG
 
 
 def _close(context: AppContext) -> None:

@@ -183,7 +183,7 @@ def _print_document(mask: AppContext, route: Route) -> None:
 
     site = site_of(mask.settings, mask.settings["public_url"] or _EXAMPLE, tokens=())
     text = Documents(site).of(route)
-    mask.output.text(mask.output.revealed(text) or redacted_message(text))
+    mask.output.text(mask.output.revealed(text, route.order) or redacted_message(text))
 
 
 def _tell(mask: AppContext, outcome: Record) -> None:

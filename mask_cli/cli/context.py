@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mask_cli.cli.endings import exit_code
 from mask_cli.config import Settings, load_settings
 from mask_cli.errors import (
     ExitCode,
@@ -28,7 +29,7 @@ from mask_cli.store.base import AuditRow
 from mask_cli.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mask_cli.models import Mapping, PhoneNumber, RemoteItem, Target
     from mask_cli.orders import Change
@@ -138,10 +139,10 @@ class AppContext:
         with lock:
             try:
                 yield
-            except MaskError as error:
+            except BaseException as error:
                 # A database that cannot be written must not hide what went wrong.
-                with suppress(MaskError):
-                    self.upkeep.note_run(name, self.now(), error.exit_code)
+                with suppress(Exception):
+                    self.upkeep.note_run(name, self.now(), exit_code(error))
                 raise
             self.upkeep.note_run(name, self.now(), ExitCode.DONE)
 
@@ -348,8 +349,10 @@ class AppContext:
             if not refused:
                 self.audit(action, detail=detail)
 
-    def _audited_reveal(self) -> None:
-        self.audit("reveal", detail=self.command)
+    def _audited_reveal(self, orders: Iterable[str | None]) -> None:
+        with self.store.writing():
+            for order in orders:
+                self.audit_inside("reveal", order, self.command)
 
 
 def not_sent(errors: Sequence[MaskError]) -> MaskError:

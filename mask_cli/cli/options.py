@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from mask_cli.errors import UsageError
-from mask_cli.output import Format
+from mask_cli.output import Format, writing
 from mask_cli.redaction import redacted_value
 from mask_cli.times import parse_duration, parse_grace, parse_time
 
@@ -135,3 +135,8 @@ class MaskCommand(TyperCommand):
 
     def __init__(self, *args: Any, params: list[Any] | None = None, **more: Any) -> None:  # noqa: ANN401
         super().__init__(*args, params=[*(params or []), *global_options()], **more)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 (Typer's own types)
+        """Show the help, which is an answer like any other."""
+        with writing():
+            super().format_help(ctx, formatter)

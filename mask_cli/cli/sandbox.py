@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import threading
 from contextlib import ExitStack, contextmanager
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from mask_cli.errors import BadData, FileProblem, NotFound
+from mask_cli.errors import BadData, FileProblem
 from mask_cli.redaction import redacted_value
+from mask_cli.times import LONGEST, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +20,13 @@ if TYPE_CHECKING:
     from mask_cli.cli.context import AppContext
     from mask_cli.sandbox.plivo_api import PlivoSandbox
     from mask_cli.sandbox.voximplant import VoximplantSandbox
+
+_NOT_EXECUTABLE, _NO_SUCH_COMMAND = 126, 127
+"""What every shell ends with then; all other codes are the command's own."""
+
+_LATENCY = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(ms|s)?", re.ASCII)
+_SLOWEST = 600
+"""Seconds: no client waits longer, and nobody wants the sandbox to."""
 
 Sandbox = TypeVar("Sandbox", "VoximplantSandbox", "PlivoSandbox")
 
@@ -49,25 +58,29 @@ def sandbox(
         ),
     ] = None,
     clock_off: Annotated[
-        int, typer.Option("--clock-off", help="Seconds that Voximplant's clock is fast.")
+        int,
+        typer.Option(
+            "--clock-off",
+            min=-LONGEST,
+            max=LONGEST,
+            metavar="SECONDS",
+            help="Voximplant's clock is so far ahead.",
+        ),
     ] = 0,
     seed: Annotated[int | None, typer.Option(help="Let what happens by chance repeat.")] = None,
 ) -> None:
     """Emulate the providers on loopback and print the environment that points at them."""
     from mask_cli.sandbox.plivo_api import PlivoSandbox
-    from mask_cli.sandbox.surroundings import run_inside, surroundings
+    from mask_cli.sandbox.surroundings import surroundings
     from mask_cli.sandbox.voximplant import VoximplantSandbox
 
     mask: AppContext = ctx.obj
     voximplant = VoximplantSandbox(port=port, allow_kill=allow_kill)
-    _spoil(voximplant, [f"latency:{latency}", *(fault or ())], clock_off, seed)
     with _started(voximplant), _started(PlivoSandbox(plivo_port)) as plivo:
+        _spoil(voximplant, [f"latency:{latency}", *(fault or ())], clock_off, seed)
         variables = surroundings(voximplant, plivo)
         if command:
-            try:
-                raise typer.Exit(run_inside(command, variables))
-            except OSError as error:
-                raise NotFound(f"cannot run {command[0]}: {error.strerror}") from error
+            raise typer.Exit(_ended(mask, command, variables))
         _tell(mask, variables)
         threading.Event().wait()
 
@@ -79,6 +92,17 @@ def demo(ctx: typer.Context) -> None:
     mask: AppContext = ctx.obj
     demonstrate(mask.output.title)
     mask.output.title("\nDone. Nothing is left behind.")
+
+
+def _ended(mask: AppContext, command: list[str], variables: dict[str, str]) -> int:
+    """Run a command inside; return its exit code, a shell's own where it cannot be run."""
+    from mask_cli.sandbox.surroundings import run_inside
+
+    try:
+        return run_inside(command, variables)
+    except OSError as error:
+        mask.output.tell(f"Error: cannot run {command[0]}: {error.strerror}")
+        return _NO_SUCH_COMMAND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
 
 
 def _spoil(sandbox: VoximplantSandbox, faults: list[str], clock_off: int, seed: int | None) -> None:
@@ -98,7 +122,11 @@ def _spoil(sandbox: VoximplantSandbox, faults: list[str], clock_off: int, seed: 
 
 
 def _seconds(text: str) -> float:
-    return float(text[:-2]) / 1000 if text.endswith("ms") else float(text.removesuffix("s"))
+    match = _LATENCY.fullmatch(text)
+    seconds = float(match[1]) / (1000 if match[2] == "ms" else 1) if match else None
+    if seconds is None or seconds > _SLOWEST:
+        raise ValueError(f"write 50ms, 2s, at most {format_duration(_SLOWEST)}")
+    return seconds
 
 
 @contextmanager

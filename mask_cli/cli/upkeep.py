@@ -121,11 +121,18 @@ def doctor(
     ] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no provider.")] = False,
     pending_limit: Annotated[
-        int, duration("--pending-limit", "Warn of what has been pending for longer.")
+        int, duration("--pending-limit", "Fail when something has been pending for longer.")
     ] = PENDING_LIMIT,
+    sync_limit: Annotated[
+        int | None, duration("--sync-limit", "Fail when no sync ended well for longer.")
+    ] = None,
+    prune_limit: Annotated[
+        int | None, duration("--prune-limit", "Fail when no prune ended well for longer.")
+    ] = None,
 ) -> None:
     """Check settings, files, database, provider and the last runs; change nothing."""
     mask: AppContext = ctx.obj
+    limits = (("sync", sync_limit), ("prune", prune_limit))
     patient = Patient(
         mask.settings,
         lambda: mask.store,
@@ -135,6 +142,7 @@ def doctor(
         lambda: mask.store.pool,
         lambda: mask.upkeep,
         pending_limit,
+        {name: limit for name, limit in limits if limit is not None},
     )
     checks = examined(patient, offline=offline)
     if not (mask.output.quiet and all_well(checks)):

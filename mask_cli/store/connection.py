@@ -29,7 +29,7 @@ _REASONS = {
     sqlite3.SQLITE_PERM: "access is denied",
 }
 _HINTS = {
-    sqlite3.SQLITE_READONLY: "check the owner and mode of the file and its folder",
+    sqlite3.SQLITE_READONLY: "check owner and mode of FILE, FILE-wal, FILE-shm and their folder",
     sqlite3.SQLITE_FULL: "free some space; nothing was half done",
     sqlite3.SQLITE_CORRUPT: "restore a backup, or try: sqlite3 FILE .recover",
     sqlite3.SQLITE_NOTADB: "point --database or MASK_DATABASE at another file",

@@ -132,7 +132,12 @@ class Mask:
         pipe = subprocess.PIPE
         streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": pipe, "stderr": pipe}
         command = [sys.executable, *started, *words]
-        return subprocess.Popen(command, cwd=ROOT, **{**streams, **more})
+        # What is ignored here, as in a job that a shell started in the background, is inherited.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(command, cwd=ROOT, **{**streams, **more})
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def process(self, *words: str, **more: Any) -> Run:
         """Run it as a process of its own, to its end."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mask_cli.cli.context import AppContext
 from mask_cli.errors import ExitCode
 from tests.cli.conftest import ROOT
 
@@ -48,6 +49,16 @@ def test_no_line_that_we_ship_is_refused_or_talks_when_all_is_well(
     mask("list").done()
     run = mask(*shlex.split(command)).done()
     assert (run.out, run.err) == ("", "")
+
+
+def test_what_monitoring_is_told_to_use_alarms_of_a_cron_that_never_ran(mask: Mask) -> None:
+    (command,) = re.findall(r"^mask (doctor .*--exit-code.*)$", PAGE, re.MULTILINE)
+    mask("list").done()
+    assert mask(*shlex.split(command)).code == ExitCode.CONFIGURATION
+    for name in ("sync", "prune"):
+        with AppContext().running(name):
+            pass
+    mask(*shlex.split(command)).done()
 
 
 def test_a_percent_sign_in_a_crontab_is_escaped() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,58 @@ def test_export_replaces_a_file_whole_and_private(mask: Mask) -> None:
     run = mask("export", str(mask.home))
     run.failed(ExitCode.UNREADABLE, "cannot write")
     assert not [path for path in mask.home.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("command", [("export",), ("calls", "export")])
+def test_export_does_not_put_a_file_in_the_place_of_a_device_or_a_pipe(
+    mask: Mask, command: tuple[str, ...]
+) -> None:
+    mask("add", "12345", *PARTIES).done()
+    pipe, link, printed = (mask.home / name for name in ("pipe", "link", "printed"))
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    printed.symlink_to("/proc/self/fd/1")  # as /dev/stdout is
+    for file in (pipe, link):
+        run = mask(*command, str(file))
+        run.failed(ExitCode.UNREADABLE, "it is no ordinary file", "Hint: -")
+    mask.process(*command, str(printed)).failed(ExitCode.UNREADABLE, "it is no ordinary file")
+    assert pipe.is_fifo()
+    assert [file.readlink() for file in (link, printed)] == [pipe, Path("/proc/self/fd/1")]
+    assert not [path for path in mask.home.iterdir() if path.name.startswith(".")]
+
+
+def test_export_does_not_replace_the_file_that_stdout_goes_to(mask: Mask) -> None:
+    mask("add", "12345", *PARTIES).done()
+    log = Path(mask.write("log", "kept\n"))
+    for file in (str(log), "/proc/self/fd/1"):
+        with log.open("ab") as stdout:
+            run = mask.process("export", file, stdout=stdout)
+        run.failed(ExitCode.UNREADABLE, "it is no ordinary file")
+    assert log.read_text() == "kept\n"
+
+
+def test_export_follows_a_link_and_leaves_it_a_link(mask: Mask) -> None:
+    mask("add", "12345", *PARTIES).done()
+    (mask.home / "real").mkdir()
+    link, file = mask.home / "orders.csv", mask.home / "real" / "today.csv"
+    link.symlink_to(file)
+    for _ in ("what it leads to is missing", "it is there"):
+        mask("export", str(link)).done()
+        assert link.readlink() == file
+        assert "+12222222222" in file.read_text()
+        assert file.stat().st_mode & 0o777 == 0o600
+    link.unlink()
+    link.symlink_to(link)
+    mask("export", str(link)).failed(ExitCode.UNREADABLE, "symbolic links")
+
+
+def test_rejects_are_refused_before_the_work_where_a_link_leads_nowhere(mask: Mask) -> None:
+    link = mask.home / "rejects.csv"
+    link.symlink_to(mask.home / "missing")
+    rows = "order,courier,client\n12345,12222222222,13333333333\n1,x,y\n"
+    run = mask("import", "-", "--keep-going", "--rejects", str(link), stdin=rows)
+    run.failed(ExitCode.UNREADABLE, "exists already")
+    assert link.is_symlink()
 
 
 def test_expired_mappings_are_exported_too(mask: Mask, clock: FixedClock) -> None:

@@ -9,6 +9,7 @@ import resource
 import signal
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,48 @@ def test_a_read_only_database_may_be_read_but_nothing_whole_leaves_it(
         mask.home.chmod(0o700)
 
 
+def test_doctor_names_what_a_read_only_moment_left_behind(mask: Mask, clock: FixedClock) -> None:
+    clock.run()
+    mask("add", "12345", *PARTIES).done()
+    mask.database.chmod(0o400)
+    mask.process("show", "12345", preexec_fn=without_privilege).done()
+    checks = doctor(mask)
+    assert ("failed", f"{mask.database} cannot be written") in checks
+    mask.database.chmod(0o600)
+    # SQLite made it with the mode of that moment, and keeps it.
+    left = mask.database.with_name(mask.database.name + "-shm")
+    assert left.stat().st_mode & 0o777 == 0o400
+    run = mask.process("add", "20001", *PARTIES, preexec_fn=without_privilege)
+    run.failed(ExitCode.STORAGE, "read-only", "-shm")
+    bad = [check for check in doctor(mask) if check[0] != "ok"]
+    assert bad == [("failed", f"{left} cannot be written")]
+    left.chmod(0o600)
+    assert [check for check in doctor(mask) if check[0] != "ok"] == []
+    mask.process("add", "20001", *PARTIES, preexec_fn=without_privilege).done()
+
+
+def doctor(mask: Mask) -> list[tuple[str, str]]:
+    """Return what it says of the database, run without the superuser's rights."""
+    words = ("doctor", "--offline", "--exit-code", *JSON)
+    run = mask.process(*words, preexec_fn=without_privilege)
+    found = [(c["result"], c["detail"]) for c in run.json if c["check"] == "database"]
+    failed = any(result == "failed" for result, _ in found)
+    assert run.code == (ExitCode.CONFIGURATION if failed else ExitCode.DONE), run.err
+    return found
+
+
+def test_doctor_finds_a_log_that_others_can_read(mask: Mask) -> None:
+    mask("add", "12345", *PARTIES).done()
+    with closing(sqlite3.connect(mask.database)) as other:
+        other.execute("UPDATE mappings SET note = 'in the log'")
+        other.commit()
+        log = mask.database.with_name(mask.database.name + "-wal")
+        log.chmod(0o644)
+        checks = mask("doctor", "--offline", *JSON).done().json
+    told = [check["detail"] for check in checks if check["result"] == "warning"]
+    assert told == [f"{log} is open to others on this computer"]
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -147,6 +190,9 @@ def test_a_locked_database_can_be_read_and_asks_writers_to_come_back(
         ("export", "-"),
     ):
         mask(*words).failed(ExitCode.TRY_LATER, "is busy", "run the command again")
+    # Busy is not broken: nobody is woken up for it.
+    checks = mask("doctor", "--offline", "--exit-code", *JSON).done().json
+    assert [check["result"] for check in checks if "busy" in check["detail"]] == ["warning"]
     held.execute("ROLLBACK")
     mask("add", "20001", *PARTIES).done()
 

@@ -179,7 +179,9 @@ def test_reveal_shows_whole_numbers_and_leaves_a_trace(mask: Mask) -> None:
     run = mask("show", "12345", "--reveal", *JSON).done()
     assert (run.json["courier"], run.json["client"]) == ("+" + COURIER, "+" + CLIENT)
     row = mask("audit", "--limit", "1", *JSON).done().json[0]
-    assert (row["action"], row["detail"]) == ("reveal", "mask show")
+    assert (row["action"], row["order"], row["detail"]) == ("reveal", "12345", "mask show")
+    actions = [row["action"] for row in mask("audit", "--order", "12345", *JSON).done().json]
+    assert actions == ["reveal", "add"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,9 +33,40 @@ def test_a_command_inside_touches_nothing_outside_and_its_exit_code_is_ours(
     assert mask.process("sandbox", "--", "sh", "-c", "kill -9 $$").code == 128 + 9
 
 
-@pytest.mark.parametrize("name", ["no-such-command", "14156667777", "1-415-666-7777", "/"])
-def test_a_command_that_cannot_be_run_is_told(mask: Mask, name: str) -> None:
-    mask("sandbox", "--", name).failed(ExitCode.NOT_FOUND, "cannot run")
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("no-such-command", 127), ("14156667777", 127), ("1-415-666-7777", 127), ("/", 126)],
+)
+def test_a_command_that_cannot_be_run_is_not_taken_for_a_missing_order(
+    mask: Mask, name: str, code: int
+) -> None:
+    run = mask("sandbox", "--", name)
+    assert (run.code, run.out) == (code, "")
+    assert run.err.startswith("Error: cannot run")
+    shell = subprocess.run(["sh", "-c", f"exec {name}"], capture_output=True, check=False)
+    assert shell.returncode == code
+
+
+def test_a_file_that_may_not_be_executed_is_told_as_shells_do(mask: Mask) -> None:
+    script = mask.write("script", "#!/bin/sh\n")
+    assert mask("sandbox", "--", script).code == 126
+
+
+@pytest.mark.parametrize("text", ["14155550100", "nan", "inf", "-5s", "601s", "ms", "5 s", "1e2"])
+def test_a_latency_that_nobody_can_mean_is_refused(mask: Mask, text: str) -> None:
+    for words in ((f"--latency={text}",), ("--fault", f"latency:{text}")):
+        run = mask("sandbox", *words, "--", "true")
+        run.failed(ExitCode.BAD_DATA, "write 50ms, 2s, at most 10m")
+
+
+@pytest.mark.parametrize("seconds", ["14155550100", "-14155550100", str(10**30)])
+def test_a_phone_number_is_not_taken_for_a_clock(mask: Mask, seconds: str) -> None:
+    mask("sandbox", f"--clock-off={seconds}", "--", "true").failed(ExitCode.USAGE, "--clock-off")
+
+
+def test_what_can_be_meant_is_taken(mask: Mask) -> None:
+    for text in ("0ms", "1.5ms", "2s", "0.1", "600s"):
+        mask.process("sandbox", "--latency", text, "--clock-off=-90", "--", "true").done()
 
 
 def test_the_sandbox_prints_what_points_at_it_and_goes_quietly(

@@ -102,6 +102,28 @@ def test_a_reader_that_was_never_there_gets_no_traceback(
             assert (process.wait(timeout=30), err) == (ExitCode.OUTPUT_CLOSED, b"")
 
 
+HELP = [("--help",), ("plivo", "--help"), ("add", "--help"), ("voximplant",)]
+
+
+@pytest.mark.parametrize("words", HELP, ids=" ".join)
+def test_help_that_nobody_reads_ends_like_any_answer(mask: Mask, words: tuple[str, ...]) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with mask.start(*words, stdout=theirs) as process:
+        os.close(theirs)
+        assert process.stderr
+        err = process.stderr.read()
+        assert (process.wait(timeout=30), err) == (ExitCode.OUTPUT_CLOSED, b"")
+
+
+@pytest.mark.parametrize("words", HELP, ids=" ".join)
+def test_help_on_a_full_disk_is_no_fault_in_mask(mask: Mask, words: tuple[str, ...]) -> None:
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 (a device)
+        run = mask.process(*words, stdout=full)
+    assert run.code == ExitCode.UNREADABLE, run.err
+    assert run.err.startswith("Error: cannot write the answer: No space left")
+
+
 def test_a_full_disk_under_stdout_is_told_and_is_not_a_bug(mask: Mask, clock: FixedClock) -> None:
     clock.run()
     mask("add", "12345", *PARTIES).done()

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mask_cli.cli.context import AppContext
+from mask_cli.cli.endings import Terminated
 from mask_cli.errors import ExitCode
+from mask_cli.output import OutputClosed
 from mask_cli.sandbox.voximplant_kvs import Stored
 from mask_cli.store.locks import RunLock
-from mask_cli.store.upkeep import SqliteUpkeep
+from mask_cli.store.upkeep import LastRun, SqliteUpkeep
 from tests.cli.conftest import DAY, NOON, PARTIES, remote_values
 
 if TYPE_CHECKING:
@@ -152,6 +155,7 @@ def test_a_signal_stops_cleanly_and_the_next_run_goes_on(
     out, err = process.communicate(timeout=10)
     assert (process.returncode, out) == (code, b""), err
     assert b"Traceback" not in err
+    assert mask.query("SELECT exit_code FROM runs WHERE name = 'sync'") == [(code,)]
     sent = len(remote_values(provider))
     assert 40 <= sent < 400
     provider.faults.clear()
@@ -490,8 +494,8 @@ def test_a_clock_that_is_off_is_told(
 # Doctor
 
 
-def runs(mask: Mask) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = mask("doctor", "--offline", *JSON).json
+def runs(mask: Mask, *more: str) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = mask("doctor", "--offline", *more, *JSON).json
     return [check for check in found if check["check"] in ("runs", "pending")]
 
 
@@ -514,7 +518,71 @@ def test_doctor_tells_when_the_last_good_runs_were(
     assert "12:00:00Z; the last one ended with 5" in bad["detail"]
 
 
-def test_doctor_warns_of_what_has_been_pending_for_long(
+def test_monitoring_is_not_told_that_all_is_well_when_cron_is_dead(
+    mask: Mask, provider: VoximplantSandbox, clock: FixedClock
+) -> None:
+    assert provider
+    monitoring = ("doctor", "--offline", "--exit-code")
+    watched = ("--sync-limit", "1h", "--prune-limit", "2d")
+    mask("list").done()
+    # Without a limit, somebody who has no cron is left in peace.
+    mask(*monitoring).done()
+    assert mask(*monitoring, *watched).code == ExitCode.CONFIGURATION
+    mask("sync").done()
+    assert [check["result"] for check in runs(mask, *watched)] == ["ok", "ok", "failed"]
+    mask("prune").done()
+    mask(*monitoring, *watched).done()
+    clock.pass_(3601)
+    assert [check["result"] for check in runs(mask, *watched)] == ["ok", "failed", "ok"]
+    assert mask(*monitoring, "--sync-limit", "1h").code == ExitCode.CONFIGURATION
+    mask(*monitoring, "--prune-limit", "2d").done()
+    clock.pass_(30 * DAY)
+    mask(*monitoring).done()
+    mask("add", "12345", *PARTIES, "--no-push").done()
+    clock.pass_(901)
+    assert mask(*monitoring).code == ExitCode.CONFIGURATION
+    mask(*monitoring, "--pending-limit", "16m").done()
+
+
+def test_a_run_that_does_not_end_well_again_and_again_does_not_pass_for_a_good_one(
+    mask: Mask, provider: VoximplantSandbox, clock: FixedClock
+) -> None:
+    mask("sync").done()
+    mask("add", "12345", *PARTIES, "--no-push").done()
+    provider.faults.add("error", code=332, times=0)
+    clock.pass_(7200)
+    assert mask("sync").code == ExitCode.PARTLY
+    found = runs(mask, "--sync-limit", "1h")[1]
+    assert found["result"] == "failed"
+    assert "the last one ended with 5" in found["detail"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED),
+        (Terminated(), ExitCode.TERMINATED),
+        (OutputClosed(), ExitCode.OUTPUT_CLOSED),
+        (ValueError("a fault"), ExitCode.BUG),
+    ],
+    ids=lambda value: "" if isinstance(value, ExitCode) else type(value).__name__,
+)
+@pytest.mark.parametrize("name", ["sync", "prune"])
+def test_no_way_out_of_a_run_is_forgotten(
+    clock: FixedClock, name: str, error: BaseException, code: ExitCode
+) -> None:
+    context = AppContext()
+    with context.running(name):
+        pass
+    clock.pass_(60)
+    with pytest.raises(type(error)), context.running(name):
+        raise error
+    last = context.upkeep.last_run(name)
+    context.close()
+    assert last == LastRun(NOON + 60, code, NOON)
+
+
+def test_doctor_fails_for_what_has_been_pending_for_long(
     mask: Mask, provider: VoximplantSandbox, clock: FixedClock
 ) -> None:
     assert provider
@@ -524,7 +592,7 @@ def test_doctor_warns_of_what_has_been_pending_for_long(
     assert runs(mask)[0]["result"] == "ok"
     clock.pass_(901)
     late = runs(mask)[0]
-    assert late["result"] == "warning"
+    assert late["result"] == "failed"
     assert "1 pending, the oldest for 15m1s" in late["detail"]
     quiet = mask("doctor", "--offline", "--quiet", *JSON)
     assert quiet.json

@@ -83,7 +83,8 @@ def test_the_document_hides_numbers_until_they_are_revealed(stocked: Mask) -> No
     assert CLIENT not in hidden
     shown = stocked("route", *CALL, "--xml", "--reveal").done().out
     assert f"<Number>{CLIENT}</Number>" in shown
-    assert stocked("audit", *JSON).done().json[0]["action"] == "reveal"
+    row = stocked("audit", *JSON).done().json[0]
+    assert (row["action"], row["order"]) == ("reveal", "12345")
 
 
 def test_an_expired_order_is_not_routed(stocked: Mask) -> None:
