@@ -1,17 +1,14 @@
 """Choose the virtual number of a mapping, so that a call on it leads to one person only.
 
 What has to be unique is (party, virtual number), over what is active and what is cooling.
-A store feeds `allocate` inside the transaction that writes the mapping, from indexed look-ups:
+`allocate` counts what stands in the way and chooses. A store does the same inside the transaction
+that writes the mapping: it counts in SQL, from indexed look-ups, and lets `choose` decide:
 
-1. the pool: `SELECT number, used FROM virtual_numbers WHERE state = 'active'`, where `used`, the
-   count of mappings bound to it, is kept up to date by whoever writes mappings;
-2. the parties' mappings, by the indexes on `courier` and on `client`:
-   `... FROM mappings WHERE courier IN (:a, :b) UNION SELECT ... WHERE client IN (:a, :b)`,
-   without the mapping that is to get the number;
-3. the parties' releases, by the indexes on the hashes of the parties:
-   `SELECT virtual_number, released_at, pair = :pair FROM releases WHERE ... IN (:ha, :hb)`.
-   Only those of the same pair matter when older than the cool-off: a pair comes back to its
-   number however long ago that was.
+1. the pool, where `used`, the count of mappings bound to a number, is kept up to date by whoever
+   writes mappings;
+2. the parties' mappings, by number, without the mapping that is to get one;
+3. the parties' releases, by the hashes of the parties. Only those of the same pair matter when
+   older than the cool-off: a pair comes back to its number however long ago that was.
 
 A mapping that expired counts as released at its expiry. Whoever deletes one writes its release
 with that time, or with now for one that was still active. A pair is two people, in any roles:
@@ -71,7 +68,7 @@ class Allocation:
 
 
 @dataclass(frozen=True, slots=True)
-class _Claims:
+class Claims:
     """How many mappings and releases stand in the way, by number; None blocks every number."""
 
     active: dict[PhoneNumber | None, int]
@@ -100,8 +97,6 @@ def allocate(
     The pair's last number if free; else the free number already most used, so that few numbers
     serve many; else the one with the least in the way. Ties go to the lowest number.
     """
-    if not pool:
-        return Allocation(None, Choice.EMPTY_POOL)
     pair = {courier, client}
     theirs = [m for m in mappings if m.courier in pair or m.client in pair]
     ended = [
@@ -111,8 +106,14 @@ def allocate(
     ]
     past = [*releases, *ended]
     claims = _claims([m for m in theirs if m.expires_at > now], past, now - cool_off)
+    return choose(pool, claims, _last_number(past))
+
+
+def choose(pool: Collection[PoolNumber], claims: Claims, last: PhoneNumber | None) -> Allocation:
+    """Return the number for a mapping of two with these claims; `last` is what they had last."""
+    if not pool:
+        return Allocation(None, Choice.EMPTY_POOL)
     free = [p for p in pool if claims.on(p.number) == (0, 0)]
-    last = _last_number(past)
     if last is not None and any(p.number == last for p in free):
         return Allocation(last, Choice.SAME_PAIR)
     if free:
@@ -120,8 +121,8 @@ def allocate(
     return _shared(pool, claims)
 
 
-def _claims(active: list[Mapping], past: list[Release], cooled_at: int) -> _Claims:
-    claims = _Claims({}, {})
+def _claims(active: list[Mapping], past: list[Release], cooled_at: int) -> Claims:
+    claims = Claims({}, {})
     for mapping in active:
         number = mapping.virtual_number
         claims.active[number] = claims.active.get(number, 0) + 1
@@ -147,7 +148,7 @@ def _most_used(entry: PoolNumber) -> tuple[int, PhoneNumber]:
     return -entry.used, entry.number
 
 
-def _shared(pool: Collection[PoolNumber], claims: _Claims) -> Allocation:
+def _shared(pool: Collection[PoolNumber], claims: Claims) -> Allocation:
     """Take a number that is not free: best one where a late call meets no other's new order.
 
     A cooling number is the last resort: nobody is asked there, the wrong person is reached.

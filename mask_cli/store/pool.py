@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mask_cli.allocation import Allocation, PoolNumber, Release, allocate
+from mask_cli.allocation import Allocation, Claims, PoolNumber, choose
 from mask_cli.errors import BadData
 from mask_cli.models import Mapping, PhoneNumber, keyed_digest
 from mask_cli.store.base import VirtualNumber
+from mask_cli.store.claims import Ledgers
 from mask_cli.store.columns import MAPPING, as_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from mask_cli.store.sqlite import SqliteStore
 
 
 _COLUMNS = "number, provider, application, state, added_at, used"
+_OTHERS = (
+    "SELECT virtual_number, 1 AS cooling, NULL AS given_up FROM releases WHERE {} IN (?2, ?3)"
+    " AND pair <> ?1 AND released_at > ?4"
+)
+_RELEASES = (
+    "SELECT virtual_number, sum(cooling), max(given_up) FROM ("
+    "SELECT virtual_number, 0 AS cooling, released_at AS given_up FROM releases WHERE pair = ?1"
+    f" UNION ALL {_OTHERS.format('courier')} UNION ALL {_OTHERS.format('client')}"
+    ") GROUP BY virtual_number"
+)
+_MEETING = (
+    "EXISTS (SELECT 1 FROM mappings WHERE {} IN (?1, ?2) AND expires_at > ?3"
+    " AND order_number <> ?4 AND (virtual_number = ?5 OR virtual_number IS NULL))"
+)
+_MEET = f"SELECT {_MEETING.format('courier')} OR {_MEETING.format('client')}"
 
 
 class SqlitePool:
@@ -95,68 +110,57 @@ class SqlitePool:
         order: str,
         now: int,
         cool_off: int,
-        unbound_from: int | None = None,
     ) -> Allocation:
-        """Choose the number for an order; `allocation.allocate` tells how.
+        """Choose the number for an order; `allocation.allocate` tells how."""
+        ledgers = Ledgers(self._store, now=now, cool_off=cool_off, order=order)
+        return self._chosen(courier, client, ledgers, now - cool_off)
 
-        Mappings of a running import that wait for their number stand in nobody's way:
-        those from revision `unbound_from` on.
-        """
+    def _chosen(
+        self, courier: PhoneNumber, client: PhoneNumber, ledgers: Ledgers, cooled: int
+    ) -> Allocation:
         rows = self._store.rows("SELECT number, used FROM virtual_numbers WHERE state = 'active'")
         pool = [PoolNumber(PhoneNumber(number), used) for number, used in rows]
         if not pool:
-            return allocate(courier, client, pool, [], [], now=now, cool_off=cool_off)
-        mappings = [
-            # What the order itself had is given up now, and cools off like any other's.
-            replace(mapping, expires_at=min(mapping.expires_at, now))
-            if mapping.order == order
-            else mapping
-            for mapping in self._mappings_of(courier, client)
-            if not (
-                unbound_from is not None
-                and mapping.virtual_number is None
-                and mapping.revision >= unbound_from
-            )
-        ]
-        releases = self._releases_of(courier, client, now - cool_off)
-        return allocate(courier, client, pool, mappings, releases, now=now, cool_off=cool_off)
+            return choose(pool, Claims({}, {}), None)
+        claims, given_up = ledgers.claims(courier, client)
+        own = [(at, number) for number, at in given_up.items()]
+        for number, cooling, at in self._releases_of(courier, client, cooled):
+            claims.cooling[number] = claims.cooling.get(number, 0) + cooling
+            if at is not None and number is not None:
+                own.append((at, number))
+        return choose(pool, claims, max(own)[1] if own else None)
 
     def bind_since(self, revision: int, now: int, cool_off: int) -> dict[str, int]:
         """Give numbers to the mappings without one from a revision on; count the reasons.
 
-        The mapping's own revision stays: its number is not pushed anywhere.
+        The mapping's own revision stays: its number is not pushed anywhere. Those that wait for
+        their number stand in nobody's way.
         """
+        ledgers = Ledgers(self._store, now=now, cool_off=cool_off, unbound_from=revision)
         reasons: Counter[str] = Counter()
         rows = self._store.rows(
             f"SELECT {MAPPING} FROM mappings WHERE revision >= ? AND virtual_number IS NULL",
             revision,
         )
         for mapping in [as_mapping(row) for row in rows]:
-            chosen = self.allocated(
-                mapping.courier,
-                mapping.client,
-                order=mapping.order,
-                now=now,
-                cool_off=cool_off,
-                unbound_from=revision,
-            )
+            chosen = self._chosen(mapping.courier, mapping.client, ledgers, now - cool_off)
             reasons[chosen.reason] += 1
             self._store.execute(
                 "UPDATE mappings SET virtual_number = ? WHERE order_number = ?",
                 chosen.number.e164 if chosen.number else None,
                 mapping.order,
             )
+            ledgers.bound(mapping, chosen.number)
         return dict(reasons)
 
     def parties_meet(self, mapping: Mapping, now: int) -> bool:
         """Tell whether a party of the mapping has another active one on the same number."""
         number = mapping.virtual_number
-        return number is not None and any(
-            other.expires_at > now
-            and other.order != mapping.order
-            and other.virtual_number in (number, None)
-            for other in self._mappings_of(mapping.courier, mapping.client)
-        )
+        if number is None:
+            return False
+        parties = (mapping.courier.e164, mapping.client.e164)
+        row = self._store.row(_MEET, *parties, now, mapping.order, number.e164)
+        return bool(row and row[0])
 
     def release(self, mappings: Iterable[Mapping], now: int) -> None:
         """Keep that these mappings give up their numbers: late calls must not meet strangers."""
@@ -179,33 +183,13 @@ class SqlitePool:
             min(now, mapping.expires_at),
         )
 
-    def _mappings_of(self, *parties: PhoneNumber) -> Iterator[Mapping]:
-        both = [party.e164 for party in parties]
-        rows = self._store.rows(
-            f"SELECT {MAPPING} FROM mappings WHERE courier IN (?1, ?2)"
-            f" UNION SELECT {MAPPING} FROM mappings WHERE client IN (?1, ?2)",
-            *both,
-        )
-        return (as_mapping(row) for row in rows)
-
-    def _releases_of(self, courier: PhoneNumber, client: PhoneNumber, since: int) -> list[Release]:
+    def _releases_of(
+        self, courier: PhoneNumber, client: PhoneNumber, since: int
+    ) -> list[tuple[PhoneNumber | None, int, int | None]]:
+        """Return by number how many of others cool off, and when the pair itself gave it up."""
         pair = self._pair(courier, client)
-        columns = "virtual_number, released_at, pair"
-        rows = self._store.rows(
-            f"SELECT {columns} FROM releases WHERE pair = ?1"
-            f" UNION ALL SELECT {columns} FROM releases WHERE courier IN (?2, ?3)"
-            " AND pair <> ?1 AND released_at > ?4"
-            f" UNION ALL SELECT {columns} FROM releases WHERE client IN (?2, ?3)"
-            " AND pair <> ?1 AND released_at > ?4",
-            pair,
-            self._hash(courier),
-            self._hash(client),
-            since,
-        )
-        return [
-            Release(PhoneNumber(number) if number else None, at, same_pair=whose == pair)
-            for number, at, whose in rows
-        ]
+        rows = self._store.rows(_RELEASES, pair, self._hash(courier), self._hash(client), since)
+        return [(PhoneNumber(number) if number else None, *counts) for number, *counts in rows]
 
     def _hash(self, number: PhoneNumber) -> str:
         if self._key is None:
