@@ -208,8 +208,9 @@ def export_orders(mappings: Iterator[Mapping], kind: str, write: Callable[[str],
             writer.writerow(_exported(mapping).values())
             count += 1
         return count
+    encoded = json.JSONEncoder(ensure_ascii=False).encode
     for mapping in mappings:
-        write(json.dumps(_exported(mapping), ensure_ascii=False) + "\n")
+        write(encoded(_exported(mapping)) + "\n")
         count += 1
     return count
 
