@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ _BATCH = 2_000
 _NAMED = 1_000
 """How many bad rows are named one by one."""
 EXPORT_COLUMNS = COLUMNS[:-1]
+_TO_STDOUT = "- in place of a file writes to standard output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def import_orders(
     Raises BadData when rows are bad, Conflict when active orders differ; then nothing is
     stored. With `rejects` the good rows are stored and the others written there whole.
     """
-    if options.rejects is not None and options.rejects.exists():
+    if options.rejects is not None and os.path.lexists(options.rejects):
         raise FileProblem(
             f"{options.rejects} exists already", hint="rejected rows never overwrite a file"
         )
@@ -238,11 +240,15 @@ def _exported(mapping: Mapping) -> dict[str, str | None]:
 
 @contextmanager
 def private_file(path: Path) -> Iterator[Callable[[str], object]]:
-    """Write a file whole or not at all, readable by its owner only, in place of an older one."""
+    """Write a file whole or not at all, readable by its owner only, in place of an older one.
+
+    What a link leads to is written, the link stays. FileProblem where that is no ordinary file.
+    """
     import tempfile
 
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        place = _replaceable(path)
+        handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
     except OSError as error:
         raise FileProblem(f"cannot write {path}: {error.strerror}") from error
     unfinished = Path(name)
@@ -251,8 +257,29 @@ def private_file(path: Path) -> Iterator[Callable[[str], object]]:
             yield file.write
             file.flush()
             os.fsync(file.fileno())
-        unfinished.replace(path)
+        unfinished.replace(place)
     except OSError as error:
         raise FileProblem(f"cannot write {path}: {error.strerror}") from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _replaceable(path: Path) -> Path:
+    """Return what a path leads to when a new file may take its place; it need not exist."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 (as it is: /dev/stdout leads where no path does)
+    except FileNotFoundError:
+        return Path(os.path.realpath(path))
+    if stat.S_ISDIR(found.st_mode):
+        raise FileProblem(f"cannot write {path}: it is a folder")
+    if not stat.S_ISREG(found.st_mode) or _is_stdout(found):
+        raise FileProblem(f"cannot write {path}: it is no ordinary file", hint=_TO_STDOUT)
+    return Path(os.path.realpath(path))
+
+
+def _is_stdout(found: os.stat_result) -> bool:
+    """Tell whether our answers go into a file: replaced, it would be lost to who opened it."""
+    try:
+        return os.path.samestat(found, os.fstat(1))
+    except OSError:
+        return False
