@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from mask_cli.store.base import AuditRow, ImportCounts
 from mask_cli.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from mask_cli.models import Mapping, PhoneNumber
     from mask_cli.rows import CsvRows, JsonLines, RawRow, Rules
@@ -46,9 +47,9 @@ class _Run:
 
     rows: CsvRows | JsonLines
     options: ImportOptions
+    staging: Staging
     expired: int = 0
     bad: int = 0
-    texts: list[str] = field(default_factory=list)
 
     @property
     def keeps(self) -> bool:
@@ -62,13 +63,19 @@ class _Run:
             where = f"{self.rows.unit} {place}" + (f", column {column}" if column else "")
             self.options.tell(f"{where}: {reason}")
         if text is not None:
-            self.texts.append(text)
+            self.staging.reject(text)
 
-    def reject_staged(
-        self, staging: Staging, row: IncomingRow, column: str | None, reason: str
-    ) -> None:
+    def reject_staged(self, row: IncomingRow, column: str | None, reason: str) -> None:
         """Reject a row that looked good when it was read."""
-        self.reject(row.line, column, reason, staging.text(row.line) if self.keeps else None)
+        self.reject(row.line, column, reason, self.staging.text(row.line) if self.keeps else None)
+
+    def reject_twice(self, row: IncomingRow) -> None:
+        """Reject a row whose order was there before."""
+        self.reject_staged(row, "order", f"order {row.order} is in the file before")
+
+    def reject_mixed_up(self, row: IncomingRow) -> None:
+        """Reject a row with a number in two roles."""
+        self.reject_staged(row, None, "one of its numbers is both a virtual one and a person's")
 
 
 def import_orders(
@@ -83,11 +90,10 @@ def import_orders(
         raise FileProblem(
             f"{options.rejects} exists already", hint="rejected rows never overwrite a file"
         )
-    run = _Run(opened_rows(stream, kind), options)
-    with closing(run.rows), store.staging() as staging:
+    with closing(opened_rows(stream, kind)) as rows, store.staging() as staging:
+        run = _Run(rows, options, staging)
         _stage(staging, run, rules)
-        for row in staging.take_duplicates():
-            run.reject_staged(staging, row, "order", f"order {row.order} is in the file before")
+        staging.take_duplicates(run.reject_twice)
         _stop_if_bad(run)
         with store.writing(keep=not options.dry_run):
             counts = _applied(staging, store, run, rules.now)
@@ -151,18 +157,16 @@ def _reason(error: BadRow, raw: RawRow) -> str:
 def _applied(staging: Staging, store: PooledStore, run: _Run, now: int) -> ImportCounts:
     """Move what is staged into the store, or raise Conflict; inside the transaction."""
     options = run.options
-    for row in staging.take_mixed_up():
-        run.reject_staged(
-            staging, row, None, "one of its numbers is both a virtual one and a person's"
-        )
+    staging.take_mixed_up(run.reject_mixed_up)
     _stop_if_bad(run)
     if options.on_conflict == "fail":
-        conflicts = staging.conflicts(now)
-        for row in conflicts:
-            run.reject_staged(staging, row, None, f"order {row.order} is active with other values")
+        conflicts = 0
+        for row in staging.conflicts(now):
+            conflicts += 1
+            run.reject_staged(row, None, f"order {row.order} is active with other values")
         if conflicts and options.rejects is None:
             raise Conflict(
-                f"{len(conflicts)} orders are active with other values; nothing was stored",
+                f"{conflicts} orders are active with other values; nothing was stored",
                 hint="--on-conflict skip keeps the old ones, --on-conflict replace the new ones",
             )
     first = store.last_revision() + 1
@@ -180,12 +184,12 @@ def _applied(staging: Staging, store: PooledStore, run: _Run, now: int) -> Impor
         store.pool.bind_since(first, now, options.cool_off)
     detail = f"{counts.added} added, {counts.updated} updated, {run.bad} rejected"
     store.add_audit(AuditRow(now, options.actor, "import", None, detail))
-    if run.texts and options.rejects is not None and not options.dry_run:
-        _write_rejects(options.rejects, [run.rows.head, *run.texts])
+    if run.bad and options.rejects is not None and not options.dry_run:
+        _write_rejects(options.rejects, chain([run.rows.head], staging.rejected()))
     return counts
 
 
-def _write_rejects(path: Path, texts: Sequence[str]) -> None:
+def _write_rejects(path: Path, texts: Iterable[str]) -> None:
     """Write rejected rows whole, readable by their owner only, never over another file."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
