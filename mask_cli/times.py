@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 
 from mask_cli.errors import BadData
 from mask_cli.redaction import redacted_value
@@ -115,6 +116,8 @@ def _in_zone(moment: datetime, zone: tzinfo | None) -> int:
     return int((moment.replace(tzinfo=zone) if zone else moment).timestamp())
 
 
+@lru_cache(maxsize=4096)
 def format_time(seconds: int) -> str:
     """Return RFC 3339 in UTC, `2026-12-01T18:00:00Z`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Of a million rows most share their seconds with others: they were imported together.
+    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00") + "Z"

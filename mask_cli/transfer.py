@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from mask_cli.store.base import AuditRow, ImportCounts
 from mask_cli.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from mask_cli.models import Mapping, PhoneNumber
     from mask_cli.rows import CsvRows, JsonLines, RawRow, Rules
@@ -24,6 +26,7 @@ _BATCH = 2_000
 _NAMED = 1_000
 """How many bad rows are named one by one."""
 EXPORT_COLUMNS = COLUMNS[:-1]
+_TO_STDOUT = "- in place of a file writes to standard output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,9 @@ class _Run:
 
     rows: CsvRows | JsonLines
     options: ImportOptions
+    staging: Staging
     expired: int = 0
     bad: int = 0
-    texts: list[str] = field(default_factory=list)
 
     @property
     def keeps(self) -> bool:
@@ -60,13 +63,19 @@ class _Run:
             where = f"{self.rows.unit} {place}" + (f", column {column}" if column else "")
             self.options.tell(f"{where}: {reason}")
         if text is not None:
-            self.texts.append(text)
+            self.staging.reject(text)
 
-    def reject_staged(
-        self, staging: Staging, row: IncomingRow, column: str | None, reason: str
-    ) -> None:
+    def reject_staged(self, row: IncomingRow, column: str | None, reason: str) -> None:
         """Reject a row that looked good when it was read."""
-        self.reject(row.line, column, reason, staging.text(row.line) if self.keeps else None)
+        self.reject(row.line, column, reason, self.staging.text(row.line) if self.keeps else None)
+
+    def reject_twice(self, row: IncomingRow) -> None:
+        """Reject a row whose order was there before."""
+        self.reject_staged(row, "order", f"order {row.order} is in the file before")
+
+    def reject_mixed_up(self, row: IncomingRow) -> None:
+        """Reject a row with a number in two roles."""
+        self.reject_staged(row, None, "one of its numbers is both a virtual one and a person's")
 
 
 def import_orders(
@@ -77,15 +86,14 @@ def import_orders(
     Raises BadData when rows are bad, Conflict when active orders differ; then nothing is
     stored. With `rejects` the good rows are stored and the others written there whole.
     """
-    if options.rejects is not None and options.rejects.exists():
+    if options.rejects is not None and os.path.lexists(options.rejects):
         raise FileProblem(
             f"{options.rejects} exists already", hint="rejected rows never overwrite a file"
         )
-    run = _Run(opened_rows(stream, kind), options)
-    with closing(run.rows), store.staging() as staging:
+    with closing(opened_rows(stream, kind)) as rows, store.staging() as staging:
+        run = _Run(rows, options, staging)
         _stage(staging, run, rules)
-        for row in staging.take_duplicates():
-            run.reject_staged(staging, row, "order", f"order {row.order} is in the file before")
+        staging.take_duplicates(run.reject_twice)
         _stop_if_bad(run)
         with store.writing(keep=not options.dry_run):
             counts = _applied(staging, store, run, rules.now)
@@ -149,18 +157,16 @@ def _reason(error: BadRow, raw: RawRow) -> str:
 def _applied(staging: Staging, store: PooledStore, run: _Run, now: int) -> ImportCounts:
     """Move what is staged into the store, or raise Conflict; inside the transaction."""
     options = run.options
-    for row in staging.take_mixed_up():
-        run.reject_staged(
-            staging, row, None, "one of its numbers is both a virtual one and a person's"
-        )
+    staging.take_mixed_up(run.reject_mixed_up)
     _stop_if_bad(run)
     if options.on_conflict == "fail":
-        conflicts = staging.conflicts(now)
-        for row in conflicts:
-            run.reject_staged(staging, row, None, f"order {row.order} is active with other values")
+        conflicts = 0
+        for row in staging.conflicts(now):
+            conflicts += 1
+            run.reject_staged(row, None, f"order {row.order} is active with other values")
         if conflicts and options.rejects is None:
             raise Conflict(
-                f"{len(conflicts)} orders are active with other values; nothing was stored",
+                f"{conflicts} orders are active with other values; nothing was stored",
                 hint="--on-conflict skip keeps the old ones, --on-conflict replace the new ones",
             )
     first = store.last_revision() + 1
@@ -180,12 +186,12 @@ def _applied(staging: Staging, store: PooledStore, run: _Run, now: int) -> Impor
         store.pool.bind_since(first, now, options.cool_off)
     detail = f"{counts.added} added, {counts.updated} updated, {run.bad} rejected"
     store.add_audit(AuditRow(now, options.actor, "import", None, detail))
-    if run.texts and options.rejects is not None and not options.dry_run:
-        _write_rejects(options.rejects, [run.rows.head, *run.texts])
+    if run.bad and options.rejects is not None and not options.dry_run:
+        _write_rejects(options.rejects, chain([run.rows.head], staging.rejected()))
     return counts
 
 
-def _write_rejects(path: Path, texts: Sequence[str]) -> None:
+def _write_rejects(path: Path, texts: Iterable[str]) -> None:
     """Write rejected rows whole, readable by their owner only, never over another file."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -210,8 +216,9 @@ def export_orders(mappings: Iterator[Mapping], kind: str, write: Callable[[str],
             writer.writerow(_exported(mapping).values())
             count += 1
         return count
+    encoded = json.JSONEncoder(ensure_ascii=False).encode
     for mapping in mappings:
-        write(json.dumps(_exported(mapping), ensure_ascii=False) + "\n")
+        write(encoded(_exported(mapping)) + "\n")
         count += 1
     return count
 
@@ -239,11 +246,15 @@ def _exported(mapping: Mapping) -> dict[str, str | None]:
 
 @contextmanager
 def private_file(path: Path) -> Iterator[Callable[[str], object]]:
-    """Write a file whole or not at all, readable by its owner only, in place of an older one."""
+    """Write a file whole or not at all, readable by its owner only, in place of an older one.
+
+    What a link leads to is written, the link stays. FileProblem where that is no ordinary file.
+    """
     import tempfile
 
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        place = _replaceable(path)
+        handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
     except OSError as error:
         raise FileProblem(f"cannot write {path}: {error.strerror}") from error
     unfinished = Path(name)
@@ -252,8 +263,29 @@ def private_file(path: Path) -> Iterator[Callable[[str], object]]:
             yield file.write
             file.flush()
             os.fsync(file.fileno())
-        unfinished.replace(path)
+        unfinished.replace(place)
     except OSError as error:
         raise FileProblem(f"cannot write {path}: {error.strerror}") from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _replaceable(path: Path) -> Path:
+    """Return what a path leads to when a new file may take its place; it need not exist."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 (as it is: /dev/stdout leads where no path does)
+    except FileNotFoundError:
+        return Path(os.path.realpath(path))
+    if stat.S_ISDIR(found.st_mode):
+        raise FileProblem(f"cannot write {path}: it is a folder")
+    if not stat.S_ISREG(found.st_mode) or _is_stdout(found):
+        raise FileProblem(f"cannot write {path}: it is no ordinary file", hint=_TO_STDOUT)
+    return Path(os.path.realpath(path))
+
+
+def _is_stdout(found: os.stat_result) -> bool:
+    """Tell whether our answers go into a file: replaced, it would be lost to who opened it."""
+    try:
+        return os.path.samestat(found, os.fstat(1))
+    except OSError:
+        return False

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from mask_cli.allocation import Allocation
@@ -81,19 +81,27 @@ class Staging(Protocol):
         """Return the text that was kept of a row."""
         ...
 
-    def take_duplicates(self) -> list[IncomingRow]:
-        """Leave out, and return, the rows whose order number came before."""
+    def reject(self, text: str) -> None:
+        """Keep a text that is to be written out."""
         ...
 
-    def take_mixed_up(self) -> list[IncomingRow]:
-        """Leave out, and return, the rows with a number that is both a virtual one and a person's.
+    def rejected(self) -> Iterator[str]:
+        """Yield what is to be written out, as it came."""
+        ...
+
+    def take_duplicates(self, take: Callable[[IncomingRow], object]) -> None:
+        """Leave out the rows whose order number came before, each handed to `take` first."""
+        ...
+
+    def take_mixed_up(self, take: Callable[[IncomingRow], object]) -> None:
+        """Leave out, as above, the rows with a number that is both a virtual one and a person's.
 
         Whether the other use is here or in another row. Inside `writing()`.
         """
         ...
 
-    def conflicts(self, now: int) -> list[IncomingRow]:
-        """Return the rows that differ from an active mapping here. Inside `writing()`."""
+    def conflicts(self, now: int) -> Iterator[IncomingRow]:
+        """Yield the rows that differ from an active mapping here. Inside `writing()`."""
         ...
 
     def outlived(self, now: int) -> list[str]:

@@ -15,7 +15,7 @@ from mask_cli.store.base import ImportCounts, IncomingRow
 from mask_cli.store.columns import OVERWRITING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mask_cli.store.sqlite import SqliteStore
 
@@ -61,6 +61,9 @@ class SqliteStaging:
             " moves_expiry INTEGER)"
         )
         self._connection.execute("CREATE TEMP TABLE kept (line INTEGER PRIMARY KEY, text TEXT)")
+        self._connection.execute(
+            "CREATE TEMP TABLE rejected (place INTEGER PRIMARY KEY, text BLOB)"
+        )
         # One transaction for all appends; it locks nothing but the temporary file.
         self._connection.execute("BEGIN")
         self._indexed = False
@@ -69,7 +72,7 @@ class SqliteStaging:
         """Throw away what is still staged."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
-        for table in ("incoming", "kept"):
+        for table in ("incoming", "kept", "rejected"):
             self._connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
     def add(self, rows: Sequence[IncomingRow]) -> None:
@@ -86,9 +89,19 @@ class SqliteStaging:
         (text,) = found.fetchone()
         return str(text)
 
-    def take_duplicates(self) -> list[IncomingRow]:
-        """Leave out, and return, the rows whose order number came before."""
-        duplicates: list[IncomingRow] = []
+    def reject(self, text: str) -> None:
+        """Keep a text that is to be written out."""
+        # What is no UTF-8 in the file is so in here, too.
+        raw = text.encode(errors="surrogateescape")
+        self._connection.execute("INSERT INTO rejected (text) VALUES (?)", (raw,))
+
+    def rejected(self) -> Iterator[str]:
+        """Yield what is to be written out, as it came."""
+        for (raw,) in self._connection.execute("SELECT text FROM rejected ORDER BY place"):
+            yield raw.decode(errors="surrogateescape")
+
+    def take_duplicates(self, take: Callable[[IncomingRow], object]) -> None:
+        """Leave out the rows whose order number came before, each handed to `take` first."""
         unique = "CREATE UNIQUE INDEX temp.incoming_by_order ON incoming (order_number)"
         try:
             self._connection.execute(unique)
@@ -97,29 +110,30 @@ class SqliteStaging:
                 "SELECT rowid FROM (SELECT rowid, row_number() OVER"
                 " (PARTITION BY order_number ORDER BY rowid) AS nth FROM incoming) WHERE nth > 1"
             )
-            duplicates = self._rows(f"SELECT {_COLUMNS} FROM incoming WHERE rowid IN ({later})")
+            for row in self._rows(f"SELECT {_COLUMNS} FROM incoming WHERE rowid IN ({later})"):
+                take(row)
             self._connection.execute(f"DELETE FROM incoming WHERE rowid IN ({later})")
             self._connection.execute(unique)
         self._connection.execute("COMMIT")
-        return duplicates
 
-    def take_mixed_up(self) -> list[IncomingRow]:
-        """Leave out, and return, the rows with a number that is virtual and a person's, too."""
+    def take_mixed_up(self, take: Callable[[IncomingRow], object]) -> None:
+        """Leave out, as above, the rows with a number that is virtual and a person's, too."""
         self._connection.execute(
             "CREATE TEMP TABLE shown AS SELECT DISTINCT virtual_number AS number FROM incoming"
             " WHERE virtual_number IS NOT NULL UNION SELECT number FROM virtual_numbers"
         )
-        mixed_up: list[IncomingRow] = []
+        found = False
         if self._connection.execute("SELECT 1 FROM shown").fetchone():
             sql = f"SELECT {_COLUMNS} FROM incoming WHERE {_MIXED_UP} ORDER BY line"
-            mixed_up = self._rows(sql)
-        if mixed_up:
+            for row in self._rows(sql):
+                found = True
+                take(row)
+        if found:
             self._connection.execute(f"DELETE FROM incoming WHERE {_MIXED_UP}")
         self._connection.execute("DROP TABLE shown")
-        return mixed_up
 
-    def conflicts(self, now: int) -> list[IncomingRow]:
-        """Return the rows that differ from an active mapping here."""
+    def conflicts(self, now: int) -> Iterator[IncomingRow]:
+        """Yield the rows that differ from an active mapping here."""
         columns = ", ".join(f"i.{name.strip()}" for name in _COLUMNS.split(","))
         return self._rows(f"SELECT {columns} FROM {_JOINED} WHERE {_CONFLICT} ORDER BY i.line", now)
 
@@ -195,6 +209,6 @@ class SqliteStaging:
             {"now": now, "before": first - 1},
         )
 
-    def _rows(self, sql: str, now: int = 0) -> list[IncomingRow]:
-        rows = self._connection.execute(sql, {"now": now})
-        return [IncomingRow._make(row) for row in rows]
+    def _rows(self, sql: str, now: int = 0) -> Iterator[IncomingRow]:
+        """Yield rows as they are read: there may be as many as the file has."""
+        return map(IncomingRow._make, self._connection.execute(sql, {"now": now}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import pytest
 from mask_cli.errors import ExitCode
 from tests.cli.conftest import PARTIES, ROOT
 from tests.cli.imported import COUNTS, GOOD, HEADER, numbers
-from tests.cli.leaks import GUIDE
+from tests.cli.leaks import CLIENT, COURIER, GUIDE
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Mask, Run
@@ -313,3 +314,23 @@ def test_a_file_that_cannot_be_read_is_told(mask: Mask, name: str) -> None:
 def test_standard_input_is_read_once(mask: Mask) -> None:
     assert mask("import", "-", "-", stdin=HEADER + GOOD).code == ExitCode.USAGE
     mask("import", "-", "--keep-going", "--rejects", "-", stdin=HEADER).failed(ExitCode.USAGE)
+
+
+@pytest.mark.parametrize("kind", ["twice", "bad", "conflicting"])
+def test_rejected_rows_do_not_pile_up_in_memory(mask: Mask, kind: str) -> None:
+    client = "x" if kind == "bad" else CLIENT
+    head, peaks = "order,courier,client\n", []
+    if kind == "conflicting":
+        rows = "".join(f"{n:05d},{COURIER},{GUIDE[0]}\n" for n in range(20_000))
+        mask("import", "-", stdin=head + rows).done()
+    for count in (4_000, 20_000):
+        orders = (0 if kind == "twice" else n for n in range(count))
+        rows = "".join(f"{order:05d},{COURIER},{client}\n" for order in orders)
+        file, rejects = mask.write("orders.csv", head + rows), mask.home / f"{count}.csv"
+        tracemalloc.start()
+        run = mask("import", file, "--keep-going", "--rejects", str(rejects))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert run.code == ExitCode.PARTLY
+        assert len(rejects.read_text().splitlines()) >= count
+    assert peaks[1] < 1.2 * peaks[0]

@@ -13,7 +13,7 @@ from mask_cli.store.base import AuditRow, ImportCounts, IncomingRow, Selection
 from mask_cli.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 Pending = tuple[str, Mapping | None, RemoteItem | None]
 
@@ -187,6 +187,7 @@ class MemoryStaging:
         self._store = store
         self._rows: list[IncomingRow] = []
         self._texts: dict[int, str] = {}
+        self._rejected: list[str] = []
 
     def add(self, rows: Sequence[IncomingRow]) -> None:
         self._rows += rows
@@ -197,13 +198,20 @@ class MemoryStaging:
     def text(self, line: int) -> str:
         return self._texts[line]
 
-    def take_duplicates(self) -> list[IncomingRow]:
+    def reject(self, text: str) -> None:
+        self._rejected.append(text)
+
+    def rejected(self) -> Iterator[str]:
+        return iter(self._rejected)
+
+    def take_duplicates(self, take: Callable[[IncomingRow], object]) -> None:
         first = {row.order: row for row in reversed(self._rows)}
         twice = [row for row in self._rows if first[row.order] is not row]
         self._rows = [row for row in self._rows if first[row.order] is row]
-        return twice
+        for row in twice:
+            take(row)
 
-    def take_mixed_up(self) -> list[IncomingRow]:
+    def take_mixed_up(self, take: Callable[[IncomingRow], object]) -> None:
         shown = {row.virtual_number for row in self._rows} - {None}
         people = {number for row in self._rows for number in (row.courier, row.client)}
         for mapping, _ in self._store.listed(Selection(), None, 0):
@@ -211,11 +219,12 @@ class MemoryStaging:
         both = shown & people
         mixed_up = [r for r in self._rows if both & {r.courier, r.client, r.virtual_number}]
         self._rows = [row for row in self._rows if row not in mixed_up]
-        return mixed_up
+        for row in mixed_up:
+            take(row)
 
-    def conflicts(self, now: int) -> list[IncomingRow]:
+    def conflicts(self, now: int) -> Iterator[IncomingRow]:
         rows = [row for row in self._rows if (m := self._active(row, now)) and not _same(row, m)]
-        return sorted(rows, key=lambda row: row.line)
+        return iter(sorted(rows, key=lambda row: row.line))
 
     def outlived(self, now: int) -> list[str]:
         kept = ((row.order, self._store.get(row.order)) for row in self._rows)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mask_cli.store.base import Store
+    from mask_cli.store.base import Staging, Store
 
 NOW = 1_800_000_000
 COURIER, CLIENT = PhoneNumber("+12222222222"), PhoneNumber("+13333333333")
@@ -492,10 +492,16 @@ def row(order: str, line: int = 2, **values: object) -> IncomingRow:
     return made._replace(**values)  # type: ignore[arg-type]
 
 
+def duplicates(staging: Staging) -> list[IncomingRow]:
+    found: list[IncomingRow] = []
+    staging.take_duplicates(found.append)
+    return found
+
+
 def imported(store: Store, *rows: IncomingRow, replace: bool = False) -> ImportCounts:
     with store.staging() as staging:
         staging.add(rows)
-        assert staging.take_duplicates() == []
+        assert duplicates(staging) == []
         with store.writing():
             return staging.apply(NOW, replace=replace)
 
@@ -515,9 +521,10 @@ def test_a_persons_number_does_not_become_a_virtual_one_by_an_import(store: Stor
                 row("26666", 7, **strangers, virtual_number=other),
             ]
         )
-        staging.take_duplicates()
+        duplicates(staging)
         with store.writing():
-            mixed_up = staging.take_mixed_up()
+            mixed_up: list[IncomingRow] = []
+            staging.take_mixed_up(mixed_up.append)
             counts = staging.apply(NOW, replace=False)
     assert [line.line for line in mixed_up] == [2, 3, 4, 6, 7]
     assert counts == ImportCounts(1, 0, 0, 0)
@@ -527,7 +534,7 @@ def test_an_order_twice_in_a_file_is_found_and_its_first_row_stands(store: Store
     with store.staging() as staging:
         staging.add([row("11111", 2), row("22222", 3)])
         staging.add([row("11111", 4, courier=OTHER.e164), row("11111", 5), row("33333", 6)])
-        twice = staging.take_duplicates()
+        twice = duplicates(staging)
         with store.writing():
             counts = staging.apply(NOW, replace=False)
 
@@ -542,18 +549,32 @@ def test_the_text_of_a_row_comes_back_as_it_came(store: Store) -> None:
     with store.staging() as staging:
         staging.add([row("11111", 2), row("11111", 3)])
         staging.keep([(2, "11111;'1 222'\n"), (3, "again\n")])
-        assert [staging.text(one.line) for one in staging.take_duplicates()] == ["again\n"]
+        assert [staging.text(one.line) for one in duplicates(staging)] == ["again\n"]
         with store.writing():
             assert staging.text(2) == "11111;'1 222'\n"
+
+
+def test_what_is_rejected_comes_back_in_its_order_and_not_in_the_next_import(store: Store) -> None:
+    texts = ["b\n", "a\n", "a\n", '"ü;\n"\n', "no UTF-8: \udce9\n"]
+    for _ in range(2):
+        with store.staging() as staging:
+            assert list(staging.rejected()) == []
+            staging.add([row("11111", 2), row("11111", 3)])
+            staging.reject(texts[0])
+            staging.take_duplicates(lambda _: staging.reject(texts[1]))
+            with store.writing(keep=False):
+                for text in texts[2:]:
+                    staging.reject(text)
+                assert list(staging.rejected()) == texts
 
 
 def test_what_is_only_staged_is_in_nobodys_way(store: Store) -> None:
     with store.staging() as staging:
         staging.add([row("11111")])
-        assert staging.take_duplicates() == []
+        assert duplicates(staging) == []
         put(store, mapping("22222"))
     with store.staging() as staging:
-        assert staging.take_duplicates() == []
+        assert duplicates(staging) == []
 
     assert listed(store) == ["22222"]
 
@@ -576,7 +597,7 @@ def test_an_import_undone_leaves_the_store_whole(store: Store, already: list[str
     put(store, *(mapping(order) for order in already))
     with store.staging() as staging:
         staging.add([row("11111")])
-        staging.take_duplicates()
+        duplicates(staging)
         with store.writing(keep=False):
             assert staging.apply(NOW, replace=False).added == 1
 
@@ -619,9 +640,9 @@ def test_conflicts_are_found_line_by_line_and_agreeing_rows_are_none(store: Stor
             row("66666", 7, note="n", expires_at=NOW + 1, moves_expiry=True),
         ]
         staging.add(rows)
-        assert staging.take_duplicates() == []
+        assert duplicates(staging) == []
         with store.writing():
-            found = staging.conflicts(NOW)
+            found = list(staging.conflicts(NOW))
 
     assert found == [rows[2], rows[0]]
 
@@ -776,7 +797,7 @@ def test_sqlite_imports_exactly_what_the_plain_words_say(
             put(store, *before)
         with store.staging() as staging:
             staging.add(rows)
-            twice = sorted(staging.take_duplicates(), key=repr)
+            twice = sorted(duplicates(staging), key=repr)
             with store.writing():
                 conflicts = sorted(staging.conflicts(NOW), key=repr)
                 counts = staging.apply(NOW, replace=overwrite)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mask_cli.errors import BadData
 from mask_cli.times import (
+    LATEST,
     LONGEST,
     format_duration,
     format_time,
@@ -217,3 +218,9 @@ def test_the_ends_of_the_calendar_are_refused_or_read_and_never_a_fault(
 @given(st.integers(0, 4_000_000_000))
 def test_a_time_survives_being_written(seconds: int) -> None:
     assert parse_time(format_time(seconds)) == seconds
+
+
+@given(st.integers(min_value=-30_000_000_000, max_value=LATEST))
+def test_a_written_time_is_that_of_the_calendar(seconds: int) -> None:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    assert format_time(seconds) == f"{moment:%Y-%m-%dT%H:%M:%SZ}"
