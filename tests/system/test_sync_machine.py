@@ -102,22 +102,27 @@ class SyncMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
-            self.the_faults_end(full=False)
-            self._an_answer_is_lost_and_the_order_ends()
-            self.the_faults_end(full=False)
-            self._others_have_the_last_word()
-            self.the_faults_end(full=True)
-            self._strangers_take_the_numbers_of_orders_that_ended()
-            self.the_faults_end(full=True)
-            self.sync_full_elsewhere()
-            self._a_write_of_ours_comes_late()
-            self.the_faults_end(full=True)
-            self.strangers_are_untouched()
-            self.store.close()
-            self.account.close()
-            for each in self.patches:
-                each.stop()
-            self.folder.cleanup()
+            try:
+                self._what_must_hold_in_the_end()
+            finally:
+                self.store.close()
+                self.account.close()
+                for each in self.patches:
+                    each.stop()
+                self.folder.cleanup()
+
+    def _what_must_hold_in_the_end(self) -> None:
+        self.the_faults_end(full=False)
+        self._an_answer_is_lost_and_the_order_ends()
+        self.the_faults_end(full=False)
+        self._others_have_the_last_word()
+        self.the_faults_end(full=True)
+        self._strangers_take_the_numbers_of_orders_that_ended()
+        self.the_faults_end(full=True)
+        self.sync_full_elsewhere()
+        self._a_write_of_ours_comes_late()
+        self.the_faults_end(full=True)
+        self.strangers_are_untouched()
 
     def _an_answer_is_lost_and_the_order_ends(self) -> None:
         """Without its open intent nothing here would know that it can be reached."""

@@ -438,6 +438,18 @@ def test_what_may_come_back_after_a_deletion_is_known_for_our_own(bench: Bench) 
     }
 
 
+def test_what_somebody_changed_meanwhile_does_not_hide_what_was_ours(bench: Bench) -> None:
+    mapping = bench.put()
+    bench.push()
+    bench.meddled()
+    bench.forget()
+    correct_base(bench.store, bench.target, bench.plan(), bench.now)
+    assert bench.push().outcome is Outcome.DELETED
+
+    ours = keyed_digest(bench.store.digest_key(), remote_value(mapping)), mapping.expires_at
+    assert bench.store.traces("12345", bench.target) == [ours]
+
+
 def test_a_write_that_was_surely_not_made_leaves_no_trace(bench: Bench) -> None:
     bench.put()
     bench.sandbox.faults.add("error", code=332)
