@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 from mask_cli.store.calls_base import CallOutcome
-from mask_cli.times import format_time
+from mask_cli.times import LATEST, format_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -39,7 +39,8 @@ _WIDEST_BAR = 20
 def call_record(call: CallRecord) -> Record:
     """Return a call's record."""
     times = {
-        name: None if at is None else format_time(at)
+        # What somebody stored must not keep all others from being listed.
+        name: None if at is None or not 0 <= at <= LATEST else format_time(at)
         for name, at in (
             ("started_at", call.started_at),
             ("answered_at", call.answered_at),

@@ -650,7 +650,7 @@ def test_conflicts_are_found_line_by_line_and_agreeing_rows_are_none(store: Stor
 def _audited(store: Store, *rows: IncomingRow, replace: bool) -> list[AuditRow]:
     with store.staging() as staging:
         staging.add(rows)
-        staging.take_duplicates()
+        assert duplicates(staging) == []
         with store.writing(keep=False):
             count = staging.audit(NOW, "me", replace=replace)
             found = list(store.audit(None, None))
