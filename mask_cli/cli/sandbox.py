@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from mask_cli.errors import BadData, FileProblem
+from mask_cli.models import DAY
 from mask_cli.redaction import redacted_value
-from mask_cli.times import LONGEST, format_duration
+from mask_cli.times import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,9 @@ _NOT_EXECUTABLE, _NO_SUCH_COMMAND = 126, 127
 _LATENCY = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(ms|s)?", re.ASCII)
 _SLOWEST = 600
 """Seconds: no client waits longer, and nobody wants the sandbox to."""
+
+_FURTHEST = 7 * DAY
+"""Seconds: long before, no token of ours is accepted any more."""
 
 Sandbox = TypeVar("Sandbox", "VoximplantSandbox", "PlivoSandbox")
 
@@ -61,8 +65,8 @@ def sandbox(
         int,
         typer.Option(
             "--clock-off",
-            min=-LONGEST,
-            max=LONGEST,
+            min=-_FURTHEST,
+            max=_FURTHEST,
             metavar="SECONDS",
             help="Voximplant's clock is so far ahead.",
         ),
