@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sysconfig
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask_cli.config import environment_of_others
@@ -36,7 +39,12 @@ def run_inside(command: Sequence[str], variables: Mapping[str, str]) -> int:
 
     Raises FileNotFoundError or PermissionError when it cannot be started.
     """
-    process = subprocess.Popen(command, env=inside(variables))  # noqa: S603 (the operator's own)
+    environment = inside(variables)
+    scripts = Path(sysconfig.get_path("scripts"))
+    if (scripts / "mask").exists():
+        # `mask` in there is this one, also where its environment was not activated.
+        environment["PATH"] = os.pathsep.join((str(scripts), environment.get("PATH", os.defpath)))
+    process = subprocess.Popen(command, env=environment)  # noqa: S603 (the operator's own)
     try:
         code = process.wait()
     except BaseException:

@@ -47,6 +47,15 @@ def test_a_command_that_cannot_be_run_is_not_taken_for_a_missing_order(
     assert shell.returncode == code
 
 
+def test_mask_in_the_sandbox_is_this_one_whatever_the_path_says(
+    mask: Mask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    script = "command -v mask && mask add 12345 --courier 12222222222 --client 13333333333"
+    run = mask.process("sandbox", "--", "sh", "-c", script).done()
+    assert Path(run.out.splitlines()[0]).parent == Path(sys.executable).parent
+
+
 def test_a_file_that_may_not_be_executed_is_told_as_shells_do(mask: Mask) -> None:
     script = mask.write("script", "#!/bin/sh\n")
     assert mask("sandbox", "--", script).code == 126
