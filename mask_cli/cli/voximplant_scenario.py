@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,7 +23,7 @@ from mask_cli.cli.voximplant_shown import (
     spoken,
     unsaid,
 )
-from mask_cli.errors import FileProblem, PartlyDone
+from mask_cli.errors import PartlyDone
 from mask_cli.scenario.render import render as rendered
 
 if TYPE_CHECKING:
@@ -46,7 +45,8 @@ def render(
     operator: Operator = None,
     report_url: ReportUrl = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there.")
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write it there; - is stdout."),
     ] = None,
 ) -> None:
     """Print the scenario, filled in; it serves the numbers of the pool, or those given.
@@ -56,13 +56,13 @@ def render(
     mask: AppContext = ctx.obj
     text = _own_text(mask, number, operator, report_url)
     mask.audit("scenario render")
-    if output is None:
+    if output is None or output == "-":
         mask.output.text(text)
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise FileProblem(f"cannot write {output}: {error.strerror}") from error
+    from mask_cli.transfer import private_file
+
+    with private_file(mask.outside_store(output)) as write:
+        write(text)
 
 
 @app.command()

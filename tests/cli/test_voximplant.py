@@ -386,6 +386,9 @@ def test_render_writes_a_file_or_says_why_not(mask: Mask) -> None:
     render = ("voximplant", "scenario", "render", "--number", NUMBER)
     mask(*render, "-o", str(mask.home / "s.js")).done()
     assert configuration_of((mask.home / "s.js").read_text())["numbers"] == [NUMBER]
+    # It holds numbers whole.
+    assert (mask.home / "s.js").stat().st_mode & 0o777 == 0o600
+    assert configuration_of(mask(*render, "-o", "-").done().out)["numbers"] == [NUMBER]
     mask(*render, "-o", str(mask.home)).failed(ExitCode.UNREADABLE)
 
 
