@@ -152,6 +152,7 @@ def test_reference_names_every_setting_and_exit_code() -> None:
     ] == []
 
 
+@pytest.mark.slow
 def test_picture_can_be_drawn_again_from_a_real_run(tmp_path: Path) -> None:
     file = tmp_path / "terminal.svg"
     run = _python("docs/picture.py", str(file))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import signal
 import socket
-import sys
 import tempfile
 import threading
 import time
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 20
 """Calls in flight are answered for so long after the signal to stop."""
-_SWITCH_SECONDS = 0.0005
-"""How long one thread may keep another waiting for Python: the writer's turns are short."""
 _GARBAGE = (10_000, 20, 20)
 """After how many new objects Python looks for garbage; a call leaves hardly any that needs it."""
 
@@ -51,7 +48,6 @@ class Factory:
 
         if self.alone:
             log.set_up()
-            sys.setswitchinterval(_SWITCH_SECONDS)
             # What stands now stays: searching it for garbage again and again is a call's time.
             gc.collect()
             gc.freeze()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LOCK_PATIENCE = 3.0
 """Seconds to wait for another writer: the platform waits fifteen for its document."""
 _MOST = 500
-_MOVE_PAUSE = 0.1
+_MOVE_PAUSE = 0.02
 """Seconds between two moves of the log, while there are commits: a longer log takes longer to
 reach the disk, and the calls of that moment wait."""
 _TIDY_EVERY, _TIDY_AGAIN = 20.0, 0.1

@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import pytest
+
 from mask_cli.errors import ExitCode
 from tests.cli.every_command import EVERY, GOOD, RUNS_UNTIL_STOPPED, TAKES_SECONDS
 
@@ -57,6 +59,7 @@ def content(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() and "mask.db" not in path.name else None
 
 
+@pytest.mark.slow
 def test_what_is_only_tried_changes_nothing_anywhere(
     mask: Mask, provider: VoximplantSandbox, plivo: PlivoSandbox, filled: None
 ) -> None:

@@ -316,6 +316,7 @@ def test_standard_input_is_read_once(mask: Mask) -> None:
     mask("import", "-", "--keep-going", "--rejects", "-", stdin=HEADER).failed(ExitCode.USAGE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["twice", "bad", "conflicting"])
 def test_rejected_rows_do_not_pile_up_in_memory(mask: Mask, kind: str) -> None:
     client = "x" if kind == "bad" else CLIENT

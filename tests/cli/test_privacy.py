@@ -45,7 +45,7 @@ def test_no_command_is_forgotten_here() -> None:
 @pytest.mark.parametrize(
     "forms",
     [
-        pytest.param(("json", "table"), id="some"),
+        pytest.param(("json",), id="one"),
         pytest.param(FORMATS, id="all", marks=pytest.mark.slow),
     ],
 )
@@ -107,7 +107,9 @@ def test_a_number_in_some_wrong_places_is_not_repeated(
     repeats_no_number(mask, path, every=29)
 
 
-@pytest.mark.parametrize("number", IN_NAMES)
+@pytest.mark.parametrize(
+    "number", [IN_NAMES[0], *(pytest.param(n, marks=pytest.mark.slow) for n in IN_NAMES[1:])]
+)
 def test_numbers_in_file_names_notes_keys_and_settings_are_not_repeated(
     mask: Mask,
     filled: None,

@@ -392,6 +392,7 @@ def test_render_writes_a_file_or_says_why_not(mask: Mask) -> None:
     mask(*render, "-o", str(mask.home)).failed(ExitCode.UNREADABLE)
 
 
+@pytest.mark.slow
 def test_check_finds_a_broken_scenario(mask: Mask) -> None:
     text = mask("voximplant", "scenario", "render", "--number", NUMBER).out
     broken = mask.write("broken.js", text.replace("Logger.hideTones(true)", "0"))
@@ -411,7 +412,12 @@ def test_check_finds_a_broken_scenario(mask: Mask) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('"ring_timeout": 30', '"ring_timeout": 3600', "ring_timeout is 3600"),
+        pytest.param(
+            '"ring_timeout": 30',
+            '"ring_timeout": 3600',
+            "ring_timeout is 3600",
+            marks=pytest.mark.slow,
+        ),
         ("Amazon.en_US_Joanna", "Yandex.Neural.en_US_alyss", "has no voice"),
     ],
 )

@@ -89,7 +89,7 @@ def outcome(call: Callable[[PlivoAccount], object], account: PlivoClient) -> obj
         return error
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(status=STATUSES, body=BODIES, call=st.sampled_from(READS + WRITES))
 def test_no_answer_makes_the_adapter_crash_or_show_a_number(
     plivo: PlivoSandbox,
