@@ -197,7 +197,7 @@ def test_set_up_is_two_commands_that_stand_first() -> None:
     first, second = blocks(README, "sh")[:2]
     assert first.startswith(SETUP)
     assert first.endswith(".venv/bin/mask demo\n")
-    assert second == ".venv/bin/python -m pytest -q -n 4\n"
+    assert second == ".venv/bin/python -m pytest -q -n 4 --dist worksteal\n"
 
 
 def test_reader_is_warned_before_the_first_command_that_touches_a_real_account() -> None:

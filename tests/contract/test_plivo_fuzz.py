@@ -89,7 +89,7 @@ def outcome(call: Callable[[PlivoAccount], object], account: PlivoClient) -> obj
         return error
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(status=STATUSES, body=BODIES, call=st.sampled_from(READS + WRITES))
 def test_no_answer_makes_the_adapter_crash_or_show_a_number(
     plivo: PlivoSandbox,
@@ -111,7 +111,7 @@ def test_no_answer_makes_the_adapter_crash_or_show_a_number(
         assert len(plivo.requests) <= 4
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(status=STATUSES.filter(lambda s: s < 300), body=BODIES, call=st.sampled_from(WRITES[:1]))
 def test_nothing_is_created_by_an_answer_without_an_id(
     plivo: PlivoSandbox,

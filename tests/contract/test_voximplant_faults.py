@@ -238,13 +238,13 @@ def test_a_silent_platform_does_not_hang_the_call(sandbox: VoximplantSandbox, ki
     began = time.monotonic()
 
     with (
-        account_within(sandbox, 0.6) as account,
+        account_within(sandbox, 2.0) as account,
         pytest.raises(ProviderUnavailable, match="in time") as raised,
     ):
         account.key_value_store("1").set("order:1", VALUE, later())
 
     assert raised.value.unsure
-    assert 0.4 < time.monotonic() - began < 1.2
+    assert 1.3 < time.monotonic() - began < 4.0
     assert sandbox.requests.count() >= 2
     assert list(sandbox.items()) == (["order:1"] if kind == "silent-applied" else [])
 
