@@ -343,6 +343,7 @@ def test_credentials_that_others_can_read_are_warned_about_on_every_run(
     assert run.json["remote"] == "live"
 
 
+@pytest.mark.slow
 def test_cron_that_is_stopped_in_sync_exits_with_143(
     mask: Mask, provider: VoximplantSandbox, clock: FixedClock
 ) -> None:

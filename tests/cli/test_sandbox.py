@@ -97,6 +97,7 @@ def test_the_sandbox_prints_what_points_at_it_and_goes_quietly(
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_the_demo_shows_the_main_job_and_leaves_nothing_behind(mask: Mask) -> None:
     before = set(mask.home.rglob("*"))
     run = mask.process("demo").done()

@@ -39,6 +39,7 @@ def on_terminal(mask: Mask, *words: str, **more: Any) -> tuple[int, str]:
     return process.wait(timeout=30), shown.decode()
 
 
+@pytest.mark.slow
 def test_a_list_in_a_cell_is_no_python(mask: Mask) -> None:
     check = ("voximplant", "scenario", "check", "--format")
     rows = list(csv.DictReader(mask(*check, "csv").done().out.splitlines()))

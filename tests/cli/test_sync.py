@@ -165,6 +165,7 @@ def test_a_signal_stops_cleanly_and_the_next_run_goes_on(
     assert provider.requests.count("SetKeyValueItem") == 400
 
 
+@pytest.mark.slow
 def test_a_silent_provider_does_not_keep_a_run_that_is_told_to_stop(
     mask: Mask, provider: VoximplantSandbox, clock: FixedClock
 ) -> None:

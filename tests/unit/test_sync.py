@@ -504,6 +504,7 @@ def test_an_order_added_anew_during_an_unanswered_delete_is_written(bench: Bench
     assert bench.state() is Remote.LIVE
 
 
+@pytest.mark.slow
 def test_a_read_back_that_fails_keeps_the_question_open(bench: Bench) -> None:
     bench.put()
     bench.sandbox.faults.add("silent-applied", times=0)
